@@ -1,0 +1,42 @@
+"""AutoML for tables: one call turns a table into a final ensemble and says honestly how good it is.
+
+>>> import tabular_automl as ta
+>>> model = ta.fit(df, target="price", time_limit=300)  # doctest: +SKIP
+>>> model.predict(new_df)  # doctest: +SKIP
+
+Importing this package does nothing and loads nothing: what is named here is imported on first use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tabular_automl.automl import Model as Model
+    from tabular_automl.automl import fit as fit
+    from tabular_automl.automl import load as load
+    from tabular_automl.core.candidate import Candidate as Candidate
+
+__version__ = "0.1.0"
+
+__all__ = ["Candidate", "Model", "__version__", "fit", "load"]
+
+_HOME = {
+    "Candidate": "tabular_automl.core.candidate",
+    "Model": "tabular_automl.automl",
+    "fit": "tabular_automl.automl",
+    "load": "tabular_automl.automl",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use."""
+    if name not in _HOME:
+        offered = ", ".join(__all__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}. It offers: {offered}.")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,148 @@
+"""The manifest of a saved model: its format, and the size and hash of every file."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabular_automl.core.digest import digest_json
+from tabular_automl.core.errors import ArtifactError
+
+MANIFEST_FILE = "manifest.json"
+FORMAT = "tabular_automl model"
+FORMAT_VERSION = 1
+
+_RESTORE = "Restore the folder from a copy, or fit and save the model again."
+
+
+def write_manifest(folder: Path, versions: Mapping[str, str]) -> None:
+    """Write ``manifest.json`` over all files of a folder."""
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": dict(versions),
+        "files": {name: _fingerprint(folder / name) for name in _files(folder)},
+    }
+    (folder / MANIFEST_FILE).write_text(_canonical(body), encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Mapping[str, Any]:
+    """Return the manifest after checking that it is whole, ours and of a format this version can read.
+
+    Raises
+    ------
+    ArtifactError
+        Otherwise; the message says which.
+    """
+    path = folder / MANIFEST_FILE
+    if path.is_symlink() or not path.is_file():
+        raise ArtifactError(f"'{folder}' is not a saved model: it has no {MANIFEST_FILE}. {_RESTORE}")
+    try:
+        text = path.read_bytes().decode("utf-8")
+        manifest = json.loads(text)
+    except OSError as error:
+        raise ArtifactError(f"'{path}' cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise ArtifactError(f"'{path}' is damaged: it is not valid JSON. {_RESTORE}") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ArtifactError(
+            f"'{path}' is not the manifest of a tabular_automl model, or it is damaged. {_RESTORE}"
+        )
+    _check_version(path, manifest.get("format_version"))
+    _check_whole(path, text, manifest)
+    return manifest
+
+
+def verify(folder: Path) -> Mapping[str, Any]:
+    """Check every file of a saved model against its manifest, before any of them is parsed.
+
+    The hashes protect against damage, not against a forger who writes a new manifest as well; either way
+    nothing in a model can run code when it is loaded.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing, too many, a link, of another size or of other content; the message names it.
+    """
+    manifest = read_manifest(folder)
+    expected = manifest["files"]
+    found = set(_files(folder)) - {MANIFEST_FILE}
+    for name in sorted(set(expected) - found):
+        raise ArtifactError(f"'{name}' is missing from the model in '{folder}'. {_RESTORE}")
+    for name in sorted(found - set(expected)):
+        raise ArtifactError(
+            f"'{name}' does not belong to the model in '{folder}'. Move it elsewhere and load again."
+        )
+    for name in sorted(found):
+        _check_file(folder, name, expected[name])
+    return manifest
+
+
+def extra_files(folder: Path) -> list[str]:
+    """Return the files of a saved model that its manifest doesn't list."""
+    return sorted(set(_files(folder)) - {MANIFEST_FILE} - set(read_manifest(folder)["files"]))
+
+
+def _files(folder: Path) -> list[str]:
+    """List all files under a folder by relative path with ``/``; links are refused."""
+    names = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ArtifactError(f"'{name}' in the model '{folder}' is not a plain file. {_RESTORE}")
+        if path.is_file():
+            names.append(name)
+    return names
+
+
+def _fingerprint(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _canonical(body: Mapping[str, Any]) -> str:
+    """Return the one text a manifest may have; it ends with the hash of all that comes before."""
+    return json.dumps({**body, "sha256": digest_json(body)}, indent=1, ensure_ascii=True) + "\n"
+
+
+def _check_version(path: Path, version: object) -> None:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise ArtifactError(f"'{path}' is damaged: its format version is {version!r}. {_RESTORE}")
+    if version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"'{path}' has format version {version}, this installation reads up to {FORMAT_VERSION}. "
+            "Load it with a newer tabular_automl."
+        )
+
+
+def _check_whole(path: Path, text: str, manifest: Mapping[str, Any]) -> None:
+    body = {name: value for name, value in manifest.items() if name != "sha256"}
+    shaped = isinstance(body.get("files"), dict) and all(
+        isinstance(entry, dict) and entry.keys() == {"bytes", "sha256"} for entry in body["files"].values()
+    )
+    try:
+        same = _canonical(body) == text
+    except (ValueError, RecursionError):
+        same = False
+    if not shaped or not same:
+        raise ArtifactError(f"'{path}' was changed after it was written, or it is damaged. {_RESTORE}")
+
+
+def _check_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
+    try:
+        found = _fingerprint(folder / name)
+    except OSError as error:
+        raise ArtifactError(
+            f"'{name}' of the model in '{folder}' cannot be read: {error.strerror}."
+        ) from error
+    if found["bytes"] != expected["bytes"]:
+        raise ArtifactError(
+            f"'{name}' of the model in '{folder}' has {found['bytes']} bytes instead of {expected['bytes']}: "
+            f"it is truncated or was changed. {_RESTORE}"
+        )
+    if found["sha256"] != expected["sha256"]:
+        raise ArtifactError(
+            f"'{name}' of the model in '{folder}' was changed or is damaged: "
+            f"its content does not match the manifest. {_RESTORE}"
+        )

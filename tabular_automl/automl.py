@@ -1,0 +1,269 @@
+"""The story of one fit, told from top to bottom, and the model it returns."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from tabular_automl.artifact import load_run, save_run
+from tabular_automl.core.budget import Budget
+from tabular_automl.core.candidate import Value
+from tabular_automl.core.crossfit import CrossFit, Failure
+from tabular_automl.core.ensemble import HonestScore
+from tabular_automl.core.options import Options
+from tabular_automl.core.problem import Problem
+from tabular_automl.core.progress import Event
+from tabular_automl.core.run import Run
+from tabular_automl.crossfit import Runtime, Workers
+from tabular_automl.ensemble import Weighed, weigh
+from tabular_automl.ingest import ingest
+from tabular_automl.report import TextReport, leaderboard, text_report
+from tabular_automl.scoring import predict, predict_proba
+from tabular_automl.search import first_wave, fit_baselines, grow, static_portfolio
+
+if TYPE_CHECKING:
+    from tabular_automl.core.schema import SchemaReport
+
+LIBRARIES = ("numpy", "pandas", "scikit-learn", "lightgbm", "pyarrow")
+
+
+def fit(
+    df: Any,
+    target: Any,
+    *,
+    task: str | None = None,
+    metric: str | None = None,
+    time_limit: float | None = 300.0,
+    max_candidates: int | None = None,
+    n_jobs: int = -1,
+    seed: int = 0,
+    weight: Any = None,
+    groups: Any = None,
+    time_column: Any = None,
+    splitter: Any = None,
+    schema: Mapping[Any, str] | None = None,
+    candidates: Sequence[tuple[str, Mapping[str, Value]]] = (),
+    families: Sequence[str] | None = None,
+    existing: Any = None,
+    human_level: float | None = None,
+    run_dir: str | Path | None = None,
+    progress: bool | Callable[[Event], None] | None = None,
+    strict: bool = False,
+) -> "Model":
+    """Fit an ensemble that predicts one column of a table from the others.
+
+    Parameters
+    ----------
+    df
+        The training table: a pandas DataFrame, anything narwhals reads (polars, Arrow), or the path of a CSV
+        (also .gz) or Parquet file. Never changed.
+    target
+        Name of the column to predict.
+    task
+        ``binary``, ``multiclass`` or ``regression``; inferred from the target by default.
+    metric
+        What to be good at; default ``roc_auc`` (binary), ``log_loss`` (multiclass), ``rmse`` (regression).
+    time_limit
+        Seconds until the model is there, everything included; None: no limit.
+    max_candidates
+        Number of candidates to fit. Then nothing depends on the clock, and one seed gives one model;
+        ``time_limit`` only aborts.
+    n_jobs
+        Worker processes; -1: all cores. With 1, fits run in this process.
+    seed
+        All randomness is derived from it.
+    weight, groups, time_column
+        Column names, or arrays of one value a row: how much a row counts; rows that must stay in one fold;
+        the order in time, when folds must never look ahead.
+    splitter
+        A scikit-learn splitter, or pairs of (train, held-out) row positions, instead of our fold plan.
+    schema
+        Overrides of the inferred column kinds, such as ``{"zip": "categorical"}``.
+    candidates
+        Your own candidates, tried first: pairs of a family and the hyperparameters that differ from its
+        defaults, such as ``("lightgbm", {"num_leaves": 7})``.
+    families
+        Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
+    existing
+        Predictions of an existing system for the training rows (made without seeing them), or the name of the
+        column that holds them: a baseline to beat.
+    human_level
+        The score people reach, in the metric's own direction: a baseline to beat.
+    run_dir
+        Folder in which fits are kept; a later run on the same data finds them there.
+    progress
+        True: lines on stderr; False: silence; a callable receives each `Event`; None: lines when a
+        terminal or a notebook is watching.
+    strict
+        Stop on warnings about the data, too.
+
+    Returns
+    -------
+    Model
+        Predicts, reports and saves itself.
+
+    Raises
+    ------
+    InputError
+        If the table or an argument cannot be used; raised before time is spent, with the way out.
+    StoreError
+        If ``run_dir`` cannot be written or is in use.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> df = pd.DataFrame({"x": range(60), "y": [2.0 * x for x in range(60)]})
+    >>> model = fit(df, target="y", max_candidates=1, n_jobs=1)
+    >>> len(model.predict(df.drop(columns="y")))
+    60
+    """
+    options = Options(
+        target, task, metric, time_limit, max_candidates, n_jobs, seed, weight, groups, time_column, splitter,
+        schema or {}, tuple(candidates), families, existing, human_level, run_dir, progress, strict,
+    )  # fmt: skip
+    budget = Budget.start(options)
+    with Workers.start(budget.n_jobs) as workers:
+        problem = ingest(df, options)
+        with Runtime.open(problem, options, budget, workers) as runtime:
+            baselines = fit_baselines(problem, options, runtime)
+            starts = static_portfolio(problem, options)
+            first = first_wave(problem, starts, runtime)
+            grown = grow(problem, starts, first, runtime)
+            weighed = weigh(problem, options, baselines, (*first, *grown), runtime)
+            return Model(record(problem, options, baselines, (*first, *grown), weighed, runtime))
+
+
+def load(path: str | Path) -> "Model":
+    """Load a saved model.
+
+    Raises
+    ------
+    ArtifactError
+        If the folder is not a model, or any of its files is damaged or was tampered with.
+    """
+    return Model(load_run(Path(path)))
+
+
+class Model:
+    """What `fit` returns: a thin face of a `Run`.
+
+    Parameters
+    ----------
+    run
+        The record of the fit.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.schema_report_: SchemaReport | None = None
+
+    def predict(self, df: Any) -> "pd.Series[Any]":
+        """Return predictions with the rows' index, classes in the target's exact dtype.
+
+        What in the rows differed from training is counted in ``schema_report_``.
+
+        Raises
+        ------
+        SchemaError
+            If columns are missing; all of them are named.
+        """
+        predictions, self.schema_report_ = predict(self.run, df)
+        return predictions
+
+    def predict_proba(self, df: Any) -> pd.DataFrame:
+        """Return the probability of each class, a column a class, with the rows' index.
+
+        Raises
+        ------
+        SchemaError
+            If columns are missing.
+        InputError
+            If the task is regression.
+        """
+        probabilities, self.schema_report_ = predict_proba(self.run, df)
+        return probabilities
+
+    @property
+    def score_(self) -> HonestScore:
+        """What to expect on new rows, and how sure that is."""
+        return self.run.score
+
+    @property
+    def classes_(self) -> tuple[Any, ...]:
+        """The class labels, in the order of `predict_proba`'s columns; empty for regression."""
+        return self.run.task.classes
+
+    def leaderboard(self) -> pd.DataFrame:
+        """Return every candidate and every baseline, scored on the same folds."""
+        return leaderboard(self.run)
+
+    def report(self) -> TextReport:
+        """Return the summary of the run as text."""
+        return text_report(self.run)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model to a folder, without pickle, atomically.
+
+        Raises
+        ------
+        ArtifactError
+            If the folder exists and ``overwrite`` is false, or it is not a model's folder.
+        """
+        return save_run(self.run, Path(path), overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        members = len(self.run.ensemble.members)
+        return (
+            f"<Model of {self.run.task.target!r} ({self.run.task.kind}), {members} members, {self.run.score}>"
+        )
+
+
+def record(
+    problem: Problem,
+    options: Options,
+    baselines: tuple[CrossFit, ...],
+    results: Sequence[CrossFit | Failure],
+    weighed: Weighed,
+    runtime: Runtime,
+) -> Run:
+    """Put everything a fit found out into one record."""
+    run = Run(
+        schema=problem.schema,
+        task=problem.task,
+        findings=problem.findings,
+        scheme=problem.folds.scheme,
+        n_folds=len(problem.folds),
+        y=problem.y,
+        weight=problem.weight,
+        baselines=baselines,
+        crossfits=tuple(result for result in results if isinstance(result, CrossFit)),
+        failures=tuple(result for result in results if isinstance(result, Failure)),
+        ensemble=weighed.ensemble,
+        fitted=weighed.fitted,
+        score=weighed.score,
+        comparisons=weighed.comparisons,
+        seconds=runtime.stage_seconds(),
+        settings=_settings(options, runtime.budget),
+        versions={
+            "tabular_automl": version("tabular_automl"),
+            "python": platform.python_version(),
+            **{name: version(name) for name in LIBRARIES},
+        },
+    )
+    runtime.emit("done", f"expected score: {run.score}")
+    return run
+
+
+def _settings(options: Options, budget: Budget) -> dict[str, Any]:
+    return {
+        "time_limit": options.time_limit,
+        "max_candidates": options.max_candidates,
+        "n_jobs": budget.n_jobs,
+        "seed": options.seed,
+        "families": list(options.families) if options.families is not None else None,
+        "strict": options.strict,
+        "interrupted": budget.cancelled,
+    }

@@ -1,0 +1,54 @@
+"""``tabular-automl fit``: from a file to a saved model."""
+
+import argparse
+import sys
+
+from tabular_automl.artifact import check_destination
+from tabular_automl.automl import Model, fit
+from tabular_automl.core.progress import Event
+from tabular_automl.core.schema import Severity
+
+DEFAULT_TIME_LIMIT = 300.0
+
+
+def fit_command(options: argparse.Namespace) -> None:
+    """Fit, print what came out, save."""
+    # Before hours are spent: can the model be saved there?
+    target = check_destination(options.out, overwrite=options.overwrite)
+    counted = options.max_candidates is not None
+    default_limit = None if counted else DEFAULT_TIME_LIMIT
+    model = fit(
+        options.train,
+        options.target,
+        task=options.task,
+        metric=options.metric,
+        time_limit=default_limit if options.time_limit is None else options.time_limit,
+        max_candidates=options.max_candidates,
+        n_jobs=options.n_jobs,
+        seed=options.seed,
+        weight=options.weight,
+        groups=options.groups,
+        time_column=options.time_column,
+        families=options.families,
+        run_dir=options.run_dir,
+        progress=False if options.quiet else _print_event,
+        strict=options.strict,
+    )
+    # Saved first, so that nothing that goes wrong while printing costs the model.
+    model.save(target, overwrite=options.overwrite)
+    _print_result(model)
+    print(
+        f"\nSaved to {options.out}. Next: tabular-automl score {options.out} NEW_ROWS --out predictions.csv"
+    )
+
+
+def _print_event(event: Event) -> None:
+    print(f"[{event.elapsed:7.1f} s] {event.message}", file=sys.stderr, flush=True)
+
+
+def _print_result(model: Model) -> None:
+    for finding in model.run.findings:
+        if finding.severity is not Severity.NOTICE:
+            print(f"{finding.severity}: {finding}", file=sys.stderr)
+    print(model.leaderboard().to_string(index=False))
+    print(f"\nExpected score on new rows: {model.score_}")

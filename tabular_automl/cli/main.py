@@ -1,0 +1,67 @@
+"""The entry point: parse, run one command, turn errors into one line and an exit code."""
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from tabular_automl.cli.parser import build_parser
+from tabular_automl.core.errors import ArtifactError, TabularAutoMLError
+
+OK = 0
+UNEXPECTED = 1
+BAD_INPUT = 2
+DAMAGED_MODEL = 3
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``tabular-automl`` and return its exit code.
+
+    0: done; 1: an error of the machine or of this program; 2: bad usage or bad input; 3: a damaged model;
+    130: interrupted (Ctrl-C). Errors go to stderr as one message.
+    """
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help(sys.stderr)
+        return BAD_INPUT
+    try:
+        _command(options.command)(options)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _fail("Interrupted.", INTERRUPTED, options)
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has left; keep Python from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ArtifactError as error:
+        return _fail(str(error), DAMAGED_MODEL, options)
+    except TabularAutoMLError as error:
+        return _fail(str(error), BAD_INPUT, options)
+    except Exception as error:  # noqa: BLE001 (the command line's edge)
+        hint = " Run again with --traceback for the details." if not options.traceback else ""
+        return _fail(f"{type(error).__name__}: {error}{hint}", UNEXPECTED, options)
+    return OK
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], None]:
+    """Return a command; each loads what it needs when it is run, so that ``--help`` is quick."""
+    if name == "fit":
+        from tabular_automl.cli.fit import fit_command
+
+        return fit_command
+    if name == "score":
+        from tabular_automl.cli.score import score_command
+
+        return score_command
+    from tabular_automl.cli.report import report_command
+
+    return report_command
+
+
+def _fail(message: str, code: int, options: argparse.Namespace) -> int:
+    if options.traceback:
+        traceback.print_exc(file=sys.stderr)
+    print(f"tabular-automl: error: {message}", file=sys.stderr)
+    return code

@@ -1,0 +1,87 @@
+"""Time, counts and cores: all that bounds a run."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tabular_automl.core.options import Options
+
+RESERVED_SHARE = 0.04
+RESERVED_SECONDS = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class Budget:
+    """A deadline or a count, the cores, the clock, and whether a person asked to stop.
+
+    Attributes
+    ----------
+    limit
+        Seconds from ``started`` to the deadline, or None when only counts bound the run.
+    max_candidates
+        How many candidates may be fitted, or None. When given, nothing else reads the clock
+        (``limit`` then only aborts), so that the same seed gives the same model.
+    n_jobs
+        Number of worker processes.
+    reserve
+        Seconds before the deadline that are kept for weighing, so that fits end earlier.
+    clock
+        Monotonic seconds; tests inject their own.
+    """
+
+    limit: float | None
+    max_candidates: int | None
+    n_jobs: int
+    reserve: float = 0.0
+    clock: Callable[[], float] = time.monotonic
+    started: float = 0.0
+    _cancelled: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def start(cls, options: Options, clock: Callable[[], float] = time.monotonic) -> "Budget":
+        """Start the clock on what the caller allows.
+
+        Negative ``n_jobs`` count back from the available cores, as in joblib: -1 is all of them.
+        """
+        n_jobs = options.n_jobs if options.n_jobs > 0 else max(1, available_cores() + 1 + options.n_jobs)
+        limit = options.time_limit
+        reserve = 0.0 if limit is None else min(max(RESERVED_SECONDS, RESERVED_SHARE * limit), limit / 5)
+        return cls(limit, options.max_candidates, n_jobs, reserve, clock, clock())
+
+    @property
+    def counted(self) -> bool:
+        """Whether counts, not seconds, decide what is fitted."""
+        return self.max_candidates is not None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return self.clock() - self.started
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until fits must be over (deadline less reserve), infinite without a deadline."""
+        return float("inf") if self.limit is None else self.limit - self.reserve - self.elapsed
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether a person asked for the best so far (Ctrl-C)."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Ask the run to end with what it has."""
+        self._cancelled.set()
+
+    @property
+    def over(self) -> bool:
+        """Whether no further fit may start."""
+        return self.cancelled or self.remaining <= 0
+
+
+def available_cores() -> int:
+    """Return the number of cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

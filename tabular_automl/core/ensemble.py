@@ -1,0 +1,93 @@
+"""The final ensemble, and what to expect of it."""
+
+from dataclasses import dataclass
+
+from tabular_automl.core.candidate import Candidate
+from tabular_automl.core.fitting import Encoder, FittedModel
+
+
+@dataclass(frozen=True)
+class Member:
+    """A candidate with its weight in the ensemble; weights sum to 1."""
+
+    candidate: Candidate
+    weight: float
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members in order of weight, chosen on out-of-fold predictions."""
+
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class HonestScore:
+    """What to expect on new rows drawn like the training rows.
+
+    All values are in the metric's own direction (a ROC AUC is shown as 0.91, not as a loss).
+
+    Attributes
+    ----------
+    value
+        Expected score of the whole procedure: selection and weighting repeated on in-bag rows and scored
+        on out-of-bag rows.
+    low, high
+        Ends of the 95% interval. It covers the sampling of rows and the choice of the ensemble; not a shift
+        of the data, nor the variation of refitted base models.
+    metric
+        Name of the metric.
+    optimism
+        How much better the ensemble looks on the rows that chose it than ``value`` says (positive:
+        looks too good).
+    n_rows
+        Rows the estimate rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    metric: str
+    optimism: float
+    n_rows: int
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.value:.4g} (95% interval {self.low:.4g} to {self.high:.4g})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How far the ensemble is above one baseline, on the same rows.
+
+    ``gain`` is (baseline's loss - ensemble's loss) with a 95% interval of the paired difference;
+    ``baseline_score`` is in the metric's own direction. For a plain number
+    such as the human level no rows can be paired: the interval is that of the ensemble alone.
+    """
+
+    baseline: str
+    baseline_score: float
+    gain: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the whole interval is above zero."""
+        return self.low > 0
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMember:
+    """A member ready to predict: the bag of its fold models, averaged uniformly."""
+
+    member: Member
+    encoder: Encoder
+    models: tuple[FittedModel, ...]
+    rounds: int
+
+
+@dataclass(frozen=True, eq=False)
+class FittedEnsemble:
+    """All members, ready to predict on canonical tables."""
+
+    members: tuple[FittedMember, ...]

@@ -1,0 +1,25 @@
+"""Fits candidates on folds: fold jobs, workers, the run store. Processes and joblib live only here."""
+
+from tabular_automl.crossfit.cross_fit import cross_fit
+from tabular_automl.crossfit.fold_key import FitSettings, ProblemIdentity, fold_key
+from tabular_automl.crossfit.joint_round import joint_round, rounds_without_each
+from tabular_automl.crossfit.load_models import load_models
+from tabular_automl.crossfit.request import Request
+from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
+from tabular_automl.crossfit.store import RunStore
+from tabular_automl.crossfit.workers import Workers
+
+__all__ = [
+    "EncodedMatrix",
+    "FitSettings",
+    "ProblemIdentity",
+    "Request",
+    "RunStore",
+    "Runtime",
+    "Workers",
+    "cross_fit",
+    "fold_key",
+    "joint_round",
+    "load_models",
+    "rounds_without_each",
+]

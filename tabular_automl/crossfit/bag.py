@@ -1,0 +1,133 @@
+"""One candidate in progress: which folds are fitted, which are predicted, and what came of it."""
+
+from collections import deque
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.problem import Problem
+from tabular_automl.crossfit.fold_job import predictions_file
+from tabular_automl.crossfit.joint_round import joint_round, rounds_without_each
+from tabular_automl.crossfit.request import Request
+from tabular_automl.learners import Limits
+
+# A last fold cut short below this share of the other folds' rounds would only weaken the bag: it is left out.
+SHORTEST_SHARE = 0.5
+
+
+@dataclass(frozen=True)
+class FoldSetup:
+    """What is known of a fold's fit before it starts: its key in the run store and its seed."""
+
+    key: str
+    seed: int
+
+
+@dataclass(eq=False)
+class Bag:
+    """A candidate on its way to a `CrossFit`: fits in fold order, then predictions at the chosen rounds.
+
+    Attributes
+    ----------
+    number
+        How many candidates were proposed before it.
+    request, limits, setups
+        What is to be fitted, and how.
+    fits
+        Finished fits by fold, found in the store or made.
+    waiting, running
+        Folds to fit, and folds being fitted or predicted right now.
+    rounds
+        By fold, the round of its held-out predictions; empty until the last fit is in.
+    to_predict, predicted
+        Folds whose held-out predictions are to be made, and are there.
+    """
+
+    number: int
+    request: Request
+    limits: Limits
+    setups: tuple[FoldSetup, ...]
+    fits: dict[int, FoldFit]
+    waiting: deque[int] = field(init=False)
+    running: set[int] = field(default_factory=set)
+    rounds: dict[int, int] = field(default_factory=dict)
+    to_predict: deque[int] = field(default_factory=deque)
+    predicted: set[int] = field(default_factory=set)
+    prediction_seconds: float = 0.0
+    failed: bool = False
+
+    def __post_init__(self) -> None:
+        self.waiting = deque(fold for fold in range(len(self.setups)) if fold not in self.fits)
+
+    @property
+    def seconds(self) -> float:
+        """Core-seconds spent so far."""
+        return sum(fit.seconds for fit in self.fits.values()) + self.prediction_seconds
+
+    @property
+    def unpredicted_seconds(self) -> float:
+        """Core-seconds of fits whose held-out predictions are still to be made."""
+        return sum(fit.seconds for fold, fit in self.fits.items() if fold not in self.predicted)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether no fit is to come any more."""
+        return not self.waiting and not self.running
+
+    def cut_here(self) -> None:
+        """Start no further fold: the result will be what is there."""
+        self.waiting.clear()
+
+    def choose_rounds(self, weights: Sequence[float]) -> None:
+        """Choose the round of each fold of the finished prefix, and line up the predictions to make.
+
+        ``weights`` are the total weights of the folds' held-out rows.
+        """
+        prefix = self._prefix()
+        curves = [fit.curve for fit in prefix]
+        chosen = rounds_without_each(curves, weights[: len(prefix)]) if prefix else ()
+        # A fold that stopped before the joint round gives all it has.
+        lengths = [len(curve) for curve in curves]
+        self.rounds = {fold: min(pair) for fold, pair in enumerate(zip(lengths, chosen, strict=True))}
+        for fold, round_ in self.rounds.items():
+            if predictions_file(self.fits[fold].folder, round_).exists():
+                self.predicted.add(fold)
+            else:
+                self.to_predict.append(fold)
+
+    def result(self, problem: Problem, weights: Sequence[float]) -> CrossFit | Failure:
+        """Return what came of it: the longest prefix of folds with predictions."""
+        n_folds = self._prefix_length(self.predicted)
+        candidate = self.request.candidate
+        if n_folds == 0:
+            return Failure(candidate, 0, "the time was over before its first fold was finished", self.seconds)
+        folds = tuple(self.fits[fold] for fold in range(n_folds))
+        held_out = [problem.folds.folds[fold].held_out for fold in range(n_folds)]
+        predictions = np.concatenate([self._load_predictions(fold) for fold in range(n_folds)])
+        rows = np.concatenate(held_out)
+        order = np.argsort(rows, kind="stable")
+        round_ = joint_round([fit.curve for fit in folds], weights[:n_folds])
+        return CrossFit(
+            candidate, problem.folds.digest, folds, rows[order], predictions[order], round_, self.seconds
+        )
+
+    def _load_predictions(self, fold: int) -> FloatArray:
+        path = predictions_file(self.fits[fold].folder, self.rounds[fold])
+        predictions: FloatArray = np.load(path, allow_pickle=False)
+        return predictions
+
+    def _prefix_length(self, folds: Collection[int]) -> int:
+        return next((fold for fold in range(len(self.setups)) if fold not in folds), len(self.setups))
+
+    def _prefix(self) -> list[FoldFit]:
+        """Return the fits of the finished prefix, without last folds that were cut much too short."""
+        prefix = [self.fits[fold] for fold in range(self._prefix_length(self.fits))]
+        while len(prefix) > 1 and not prefix[-1].complete:
+            others = float(np.median([len(fit.curve) for fit in prefix[:-1]]))
+            if len(prefix[-1].curve) >= SHORTEST_SHARE * others:
+                break
+            prefix.pop()
+        return prefix

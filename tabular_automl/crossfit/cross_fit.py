@@ -1,0 +1,316 @@
+"""Fits candidates on folds, lazily: what is fitted next is asked only when a worker is free."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
+from tabular_automl.core.errors import FoldPlanMismatchError, StoreError
+from tabular_automl.core.fitting import FitContext
+from tabular_automl.core.metrics import metric_named
+from tabular_automl.core.problem import Problem
+from tabular_automl.core.seeds import derive_seed
+from tabular_automl.crossfit.bag import Bag, FoldSetup
+from tabular_automl.crossfit.fold_job import FitJob, FitReport, JobFailure, PredictJob, PredictReport
+from tabular_automl.crossfit.fold_key import FitSettings, fold_key
+from tabular_automl.crossfit.request import Request
+from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
+from tabular_automl.crossfit.time_plan import Allowance, TimePlan
+from tabular_automl.crossfit.workers import Finished, Lost, Ticket
+from tabular_automl.learners import learner_for
+
+# How often deadline and Ctrl-C are looked at while all workers are busy.
+POLL_SECONDS = 0.1
+# In a run bounded by counts proposal t sees the results up to t - 4, whatever the number of workers.
+LOOKAHEAD = 4
+
+
+def cross_fit(
+    requests: Iterator[Request], problem: Problem, runtime: Runtime
+) -> Iterator[CrossFit | Failure]:
+    """Fit what is requested, and yield each result as soon as it is there.
+
+    The next request is pulled only when a worker is free and nothing is queued, so that a proposer sees the
+    results so far and the time that is left. Fits already in the run store are not made again. When the time
+    is over or a person has cancelled, candidates end with the folds they have. In a run bounded by counts
+    results come in the order of the requests and proposal t is pulled after result t - 4 was yielded.
+
+    Parameters
+    ----------
+    requests
+        What to fit, proposed lazily.
+    problem, runtime
+        What is being solved, and how.
+
+    Yields
+    ------
+    CrossFit or Failure
+        One for each request.
+
+    Raises
+    ------
+    FoldPlanMismatchError
+        If the runtime was opened for another fold plan.
+    """
+    if problem.folds.digest != runtime.problem.folds.digest:
+        raise FoldPlanMismatchError(
+            "This runtime was opened for another fold plan. Open one for this problem."
+        )
+    scheduler = _Scheduler(requests, runtime)
+    try:
+        yield from scheduler.results()
+    finally:
+        scheduler.end()
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What a ticket is for."""
+
+    bag: Bag
+    fold: int
+    allowance: Allowance
+
+
+class _Scheduler:
+    def __init__(self, requests: Iterator[Request], runtime: Runtime) -> None:
+        self._requests = requests
+        self._runtime = runtime
+        self._problem = runtime.problem
+        self._workers = runtime.workers
+        self._time = TimePlan(runtime.budget, runtime.workers.n_slots)
+        self._bags: list[Bag] = []
+        self._work: dict[Ticket, _Work] = {}
+        self._settled: dict[int, CrossFit | Failure] = {}
+        self._proposed = self._yielded = 0
+        self._exhausted = False
+        self._weights = _held_out_weights(self._problem)
+
+    def results(self) -> Iterator[CrossFit | Failure]:
+        """Yield results until the requests are exhausted or the time is over."""
+        while True:
+            self._submit()
+            yield from self._releasable()
+            if self._propose():
+                continue
+            if self._exhausted and not self._bags and not self._settled:
+                return
+            for finished in self._workers.wait(POLL_SECONDS):
+                self._absorb(finished)
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        for ticket in self._work:
+            self._workers.kill(ticket)
+
+    def _releasable(self) -> Iterator[CrossFit | Failure]:
+        in_order = self._runtime.budget.counted
+        while self._settled and (not in_order or self._yielded in self._settled):
+            number = self._yielded if in_order else next(iter(self._settled))
+            self._yielded += 1
+            yield self._settled.pop(number)
+
+    def _propose(self) -> bool:
+        """Pull the next request, if it is time to."""
+        if self._exhausted:
+            return False
+        if not self._time.may_propose(self._bags):
+            self._exhausted = True
+            return False
+        ahead = self._proposed - self._yielded
+        queued = any(bag.waiting or bag.to_predict for bag in self._bags)
+        if self._workers.free == 0 or queued or (self._runtime.budget.counted and ahead >= LOOKAHEAD):
+            return False
+        request = next(self._requests, None)
+        if request is None:
+            self._exhausted = True
+            return False
+        number, self._proposed = self._proposed, self._proposed + 1
+        try:
+            bag = self._open_bag(number, request)
+        except Exception as error:  # noqa: BLE001 - a third-party learner may fail in any way
+            self._settle(number, Failure(request.candidate, None, f"{type(error).__name__}: {error}", 0.0))
+            return True
+        self._bags.append(bag)
+        self._advance(bag)
+        return True
+
+    def _open_bag(self, number: int, request: Request) -> Bag:
+        candidate = request.candidate
+        learner = learner_for(candidate.family)
+        learner.require(self._problem.shape)
+        limits = learner.limits(self._problem.shape, candidate.params)
+        setups = []
+        for fold in range(min(request.n_folds, len(self._problem.folds))):
+            seed = derive_seed(self._runtime.seed, "fold fit", candidate.key, fold)
+            settings = FitSettings(seed, self._runtime.threads, limits.max_rounds, limits.patience)
+            key = fold_key(self._runtime.identity, fold, candidate, learner, settings=settings)
+            setups.append(FoldSetup(key, seed))
+        found = {fold: self._runtime.store.lookup(setup.key) for fold, setup in enumerate(setups)}
+        fits = {fold: fit for fold, fit in found.items() if fit is not None}
+        return Bag(number, request, limits, tuple(setups), fits)
+
+    def _submit(self) -> None:
+        """Hand jobs to free workers: predictions first, then fits in the order of the requests."""
+        if self._time.stopped:
+            for bag in list(self._bags):
+                bag.cut_here()
+                self._advance(bag)
+        for bag in list(self._bags):
+            self._submit_predictions(bag)
+        for bag in list(self._bags):
+            while bag.waiting and self._workers.free:
+                self._submit_fit(bag)
+            self._advance(bag)
+            self._submit_predictions(bag)
+
+    def _submit_fit(self, bag: Bag) -> None:
+        try:
+            # Encoding takes time, so it comes before the question what is left.
+            matrix = self._runtime.matrix(bag.request.candidate.recipe)
+        except Exception as error:  # noqa: BLE001 - a recipe may fail in any way; it costs this candidate only
+            self._fail(bag, None, f"{type(error).__name__}: {error}")
+            return
+        allowance = self._time.fit_allowance(bag, self._bags)
+        if allowance is None:
+            bag.cut_here()
+            return
+        fold = bag.waiting.popleft()
+        self._start(self._fit_job(bag, fold, matrix, allowance), _Work(bag, fold, allowance))
+
+    def _fit_job(self, bag: Bag, fold: int, matrix: EncodedMatrix, allowance: Allowance) -> FitJob:
+        store, candidate, setup = self._runtime.store, bag.request.candidate, bag.setups[fold]
+        return FitJob(
+            candidate,
+            fold,
+            matrix.path,
+            self._runtime.data,
+            FitContext(
+                self._problem.shape,
+                matrix.features,
+                setup.seed,
+                self._runtime.threads,
+                bag.limits.max_rounds,
+                bag.limits.patience,
+            ),
+            scratch=store.new_scratch(),
+            folder=store.fits / setup.key,
+            seconds=allowance.seconds,
+            durable=store.durable,
+        )
+
+    def _submit_predictions(self, bag: Bag) -> None:
+        while bag.to_predict and self._workers.free:
+            allowance = self._time.prediction_allowance()
+            if allowance is None:
+                bag.to_predict.clear()
+                self._advance(bag)
+                return
+            fold = bag.to_predict.popleft()
+            self._start(self._predict_job(bag, fold), _Work(bag, fold, allowance))
+
+    def _predict_job(self, bag: Bag, fold: int) -> PredictJob:
+        candidate = bag.request.candidate
+        return PredictJob(
+            candidate,
+            fold,
+            self._runtime.matrix(candidate.recipe).path,
+            self._runtime.data,
+            bag.fits[fold].folder,
+            bag.rounds[fold],
+            self._problem.shape.n_outputs,
+            durable=self._runtime.store.durable,
+        )
+
+    def _start(self, job: FitJob | PredictJob, work: _Work) -> None:
+        bag, hard_limit = work.bag, work.allowance.hard
+        bag.running.add(work.fold)
+        fits = isinstance(job, FitJob)
+        ticket = self._workers.submit(
+            job, hard_limit=hard_limit, should_stop=lambda: bag.failed or (fits and self._time.stopped)
+        )
+        self._work[ticket] = work
+
+    def _absorb(self, finished: Finished) -> None:
+        """Take in what a job came to."""
+        work = self._work.pop(finished.ticket)
+        bag, fold, result = work.bag, work.fold, finished.result
+        bag.running.discard(fold)
+        if isinstance(finished.ticket.job, FitJob) and not isinstance(result, FitReport):
+            self._runtime.store.discard(finished.ticket.job.scratch)
+        match result:
+            case FitReport():
+                self._keep(bag, fold, result)
+            case PredictReport(seconds=seconds):
+                bag.predicted.add(fold)
+                bag.prediction_seconds += seconds
+                family, fit_seconds = bag.request.candidate.family, bag.fits[fold].seconds
+                self._time.measured(family, fit_seconds=fit_seconds, prediction_seconds=seconds)
+            case Lost(killed=True) if work.allowance.by_budget or self._time.stopped:
+                bag.cut_here()
+            case Lost(reason=reason, seconds=seconds):
+                self._fail(bag, fold, reason, seconds=seconds)
+            case JobFailure(reason=reason, seconds=seconds, detail=detail):
+                self._fail(bag, fold, reason, seconds=seconds, detail=detail)
+        self._advance(bag)
+
+    def _keep(self, bag: Bag, fold: int, report: FitReport) -> None:
+        fit = FoldFit(
+            bag.setups[fold].key,
+            fold,
+            report.folder,
+            report.curve,
+            report.seconds,
+            report.memory_mb,
+            report.complete,
+        )
+        bag.fits[fold] = fit
+        try:
+            self._runtime.store.put(fit, bag.request.candidate)
+        except StoreError as error:
+            self._runtime.emit("fit", f"a fit of {bag.request.candidate.name} serves this run only: {error}")
+
+    def _advance(self, bag: Bag) -> None:
+        """Take a bag one step further if all it waited for is there."""
+        if bag not in self._bags:
+            return
+        if not bag.rounds and bag.fitted:
+            bag.choose_rounds(self._weights)
+        if bag.fitted and not bag.to_predict:
+            self._bags.remove(bag)
+            self._settle(bag.number, bag.result(self._problem, self._weights))
+
+    def _fail(
+        self, bag: Bag, fold: int | None, reason: str, *, seconds: float = 0.0, detail: str = ""
+    ) -> None:
+        if bag in self._bags:
+            bag.failed = True
+            bag.cut_here()
+            self._bags.remove(bag)
+            failure = Failure(bag.request.candidate, fold, reason, bag.seconds + seconds)
+            self._settle(bag.number, failure, detail)
+
+    def _settle(self, number: int, result: CrossFit | Failure, detail: str = "") -> None:
+        self._settled[number] = result
+        if isinstance(result, Failure):
+            with suppress(StoreError):  # the failure is shown all the same
+                self._runtime.store.put_failure(result, detail)
+        self._runtime.emit("fit", _in_words(result, self._problem))
+
+
+def _held_out_weights(problem: Problem) -> list[float]:
+    if problem.weight is None:
+        return [float(len(fold.held_out)) for fold in problem.folds.folds]
+    return [float(problem.weight[fold.held_out].sum()) for fold in problem.folds.folds]
+
+
+def _in_words(result: CrossFit | Failure, problem: Problem) -> str:
+    name = result.candidate.name
+    if isinstance(result, Failure):
+        where = "" if result.fold is None else f" on fold {result.fold}"
+        return f"{name} failed{where}: {result.reason}"
+    metric = metric_named(problem.task.metric, problem.task.kind)
+    weight = None if problem.weight is None else problem.weight[result.rows]
+    score = metric.score(metric.loss(problem.y[result.rows], result.predictions, weight))
+    folds = f"{len(result.folds)} fold{'s' * (len(result.folds) > 1)}"
+    return f"{name}: {metric.name} {score:.4g} on {folds}, {result.seconds:.1f} s"

@@ -1,0 +1,248 @@
+"""What workers do: pure functions of files, candidate, fold, seed and limits."""
+
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from tabular_automl.core.candidate import Candidate
+from tabular_automl.core.fitting import FitContext, FittedModel, FloatArray, Rows
+from tabular_automl.learners import learner_for
+
+MODEL_FOLDER = "model"
+CURVE_FILE = "curve.npy"
+Part = Literal["train", "held_out"]
+Report = TypeVar("Report")
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """Where workers find target, weights and the rows of each fold; they map them, nothing is copied."""
+
+    folder: Path
+    weighted: bool
+
+    @property
+    def y(self) -> Path:
+        """The target."""
+        return self.folder / "y.npy"
+
+    @property
+    def weight(self) -> Path:
+        """The weights, if there are any."""
+        return self.folder / "weight.npy"
+
+    def rows(self, fold: int, part: Part) -> Path:
+        """Positions of a fold's training or held-out rows."""
+        return self.folder / f"fold-{fold}-{part}.npy"
+
+    def load(self, matrix: Path, fold: int, part: Part) -> Rows:
+        """Return a fold's training or held-out rows of an encoded matrix."""
+        rows = np.load(self.rows(fold, part))
+        # Rows in one piece, as in time-ordered folds, stay a view of the file.
+        taken = slice(rows[0], rows[-1] + 1) if len(rows) and rows[-1] - rows[0] + 1 == len(rows) else rows
+        weight = np.load(self.weight, mmap_mode="r")[taken] if self.weighted else None
+        return Rows(np.load(matrix, mmap_mode="r")[taken], np.load(self.y, mmap_mode="r")[taken], weight)
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """A fit whose files are in place."""
+
+    folder: Path
+    curve: FloatArray
+    seconds: float
+    memory_mb: float
+    complete: bool
+
+
+@dataclass(frozen=True)
+class PredictReport:
+    """Held-out predictions whose file is in place."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """A job that went wrong: one line for a person, the traceback for the store."""
+
+    reason: str
+    seconds: float
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class FitJob:
+    """Fit one candidate on one fold and keep its model, with all rounds, and its curve.
+
+    Attributes
+    ----------
+    candidate, fold
+        What to fit, and where.
+    matrix, data
+        Files to read.
+    context
+        As the learner gets it; ``should_stop`` is set in the worker.
+    seconds
+        Soft limit, counted from the start on the worker.
+    scratch, folder
+        Where to write, and the name the folder gets when all is written.
+    durable
+        Whether to see it onto the disk before it gets its name.
+    """
+
+    candidate: Candidate
+    fold: int
+    matrix: Path
+    data: DataFiles
+    context: FitContext
+    scratch: Path
+    folder: Path
+    seconds: float | None = None
+    durable: bool = False
+
+    def run(self, should_stop: Callable[[], bool]) -> FitReport | JobFailure:
+        """Fit; whatever goes wrong comes back as a record."""
+        started = time.monotonic()
+        return _caught(lambda: _fit(self, started, should_stop), started)
+
+
+@dataclass(frozen=True)
+class PredictJob:
+    """Predict a fold's held-out rows with its kept model at a given round."""
+
+    candidate: Candidate
+    fold: int
+    matrix: Path
+    data: DataFiles
+    model: Path
+    rounds: int
+    n_outputs: int
+    durable: bool = False
+
+    @property
+    def file(self) -> Path:
+        """Where the predictions go."""
+        return predictions_file(self.model, self.rounds)
+
+    def run(self, should_stop: Callable[[], bool]) -> PredictReport | JobFailure:
+        """Predict; whatever goes wrong comes back as a record."""
+        del should_stop  # predictions are short
+        started = time.monotonic()
+        return _caught(lambda: _predict(self, started), started)
+
+
+def predictions_file(model: Path, rounds: int) -> Path:
+    """Return where the held-out predictions of a kept model at some round are."""
+    return model.parent / f"predictions-{rounds}.npy"
+
+
+def peak_memory_mb() -> float:
+    """Return the peak resident memory of this process in MB; NaN where the system does not say."""
+    # On Linux getrusage starts from the parent's memory at the fork; the kernel's own figure does not.
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
+        peak = next((line for line in lines if line.startswith("VmHWM:")), None)
+        if peak:
+            return int(peak.split()[1]) / 1024
+    if sys.platform == "win32":
+        return float("nan")
+    from resource import RUSAGE_SELF, getrusage
+
+    return getrusage(RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def _caught(work: Callable[[], Report], started: float) -> Report | JobFailure:
+    try:
+        return work()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where work may fail in any way
+        reason = f"{type(error).__name__}: {error}".strip().rstrip(":")
+        return JobFailure(reason, time.monotonic() - started, traceback.format_exc())
+
+
+def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitReport:
+    learner = learner_for(job.candidate.family)
+    train = job.data.load(job.matrix, job.fold, "train")
+    held_out = job.data.load(job.matrix, job.fold, "held_out")
+    context = replace(job.context, should_stop=_stopper(job, started, should_stop))
+    outcome = learner.fit(train, held_out, job.candidate.params, context)
+    _require_finite(outcome.curve, "held-out loss")
+    (job.scratch / MODEL_FOLDER).mkdir(parents=True)
+    outcome.model.save(job.scratch / MODEL_FOLDER)
+    np.save(job.scratch / CURVE_FILE, outcome.curve)
+    if len(outcome.curve) == 1:
+        # No round to choose, so that held-out predictions can be made here and now.
+        predictions = _predictions(outcome.model, held_out.X, 1, job.context.shape.n_outputs)
+        np.save(predictions_file(job.scratch / MODEL_FOLDER, 1), predictions)
+    folder = job.folder
+    if not outcome.complete:
+        folder = folder.with_name(f"{folder.name}.partial-{job.scratch.name}")
+    _name_folder(job.scratch, folder, durable=job.durable)
+    seconds = time.monotonic() - started
+    return FitReport(folder / MODEL_FOLDER, outcome.curve, seconds, peak_memory_mb(), outcome.complete)
+
+
+def _stopper(job: FitJob, started: float, should_stop: Callable[[], bool]) -> Callable[[], bool]:
+    end = float("inf") if job.seconds is None else started + job.seconds
+    return lambda: time.monotonic() >= end or should_stop()
+
+
+def _predict(job: PredictJob, started: float) -> PredictReport:
+    model = learner_for(job.candidate.family).load(job.model)
+    held_out = job.data.load(job.matrix, job.fold, "held_out")
+    predictions = _predictions(model, held_out.X, job.rounds, job.n_outputs)
+    scratch = job.file.with_suffix(".tmp.npy")
+    np.save(scratch, predictions)
+    if job.durable:
+        _sync(scratch)
+    scratch.replace(job.file)
+    return PredictReport(time.monotonic() - started)
+
+
+def _predictions(model: FittedModel, X: FloatArray, rounds: int, n_outputs: int) -> FloatArray:
+    predictions = np.asarray(model.predict(X, rounds), dtype=np.float64)
+    if predictions.shape != (len(X), n_outputs):
+        raise ValueError(f"held-out predictions have shape {predictions.shape}, not {(len(X), n_outputs)}")
+    _require_finite(predictions, "held-out prediction")
+    return predictions
+
+
+def _require_finite(values: FloatArray, what: str) -> None:
+    if len(values) == 0:
+        raise ValueError(f"there is no {what}")
+    finite = np.isfinite(values)
+    if not finite.all():
+        bad = finite.size - finite.sum()
+        raise ValueError(f"{bad} of {finite.size} values of the {what} are NaN or infinite")
+
+
+def _name_folder(scratch: Path, folder: Path, *, durable: bool) -> None:
+    """Give a finished folder its name, atomically."""
+    if durable:
+        for path in sorted(scratch.rglob("*"), reverse=True):
+            _sync(path)
+        _sync(scratch)
+    # A folder of that name without a row in the store was left by a driver that died before it wrote the row.
+    shutil.rmtree(folder, ignore_errors=True)
+    scratch.rename(folder)
+    if durable:
+        _sync(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

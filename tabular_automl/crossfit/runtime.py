@@ -1,0 +1,180 @@
+"""How a problem is being solved: run store, workers, budget, seed and progress."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+
+from tabular_automl.core.budget import Budget
+from tabular_automl.core.candidate import Recipe
+from tabular_automl.core.errors import StoreError
+from tabular_automl.core.fitting import Encoder, FeatureSpec
+from tabular_automl.core.options import Options
+from tabular_automl.core.problem import Problem
+from tabular_automl.core.progress import Event, EventSink, event_sink
+from tabular_automl.crossfit.fold_job import DataFiles
+from tabular_automl.crossfit.fold_key import ProblemIdentity
+from tabular_automl.crossfit.matrix_file import write_matrix
+from tabular_automl.crossfit.store import RunStore
+from tabular_automl.crossfit.workers import InProcessWorkers, Workers
+from tabular_automl.preprocessing import fit_encoder
+
+# One thread a fit, as many fits as cores: OpenMP threads that outnumber the cores spin.
+THREADS = 1
+# How many encoded matrices of the table's own size the run folder must have room for.
+_MATRICES_EXPECTED = 3
+
+
+@dataclass(frozen=True)
+class EncodedMatrix:
+    """A recipe's matrix of the whole training table, as a file that workers map."""
+
+    path: Path
+    features: FeatureSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Runtime:
+    """What a stage needs to do its work; opened by one ``with`` in the story.
+
+    Attributes
+    ----------
+    problem
+        What is being solved.
+    store, workers, budget, seed
+        How.
+    data
+        Files of target, weights and folds.
+    identity
+        The problem's share of the store's keys.
+    sink
+        Receives events.
+    threads
+        Threads of each fit; depends on the table alone, as results may depend on it.
+    """
+
+    problem: Problem
+    store: RunStore
+    workers: Workers
+    budget: Budget
+    seed: int
+    data: DataFiles
+    identity: ProblemIdentity
+    sink: EventSink
+    threads: int = THREADS
+    _encoders: dict[str, Encoder] = field(default_factory=dict)
+    _matrices: dict[str, EncodedMatrix] = field(default_factory=dict)
+    _events: list[Event] = field(default_factory=list)
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, problem: Problem, options: Options, budget: Budget, workers: Workers
+    ) -> Iterator["Runtime"]:
+        """Open the run store, write what all fits share, and turn the first Ctrl-C into `Budget.cancel`.
+
+        Raises
+        ------
+        StoreError
+            If the run folder can't be used; raised before any model is fitted.
+        """
+        with RunStore.open(options.run_dir, _needed_bytes(problem)) as store, _first_ctrl_c_cancels(budget):
+            data = _write_data(problem, store.scratch)
+            sink = event_sink(options.progress)
+            identity = ProblemIdentity.of(problem)
+            runtime = cls(problem, store, workers, budget, options.seed, data, identity, sink)
+            runtime.emit("ingest", _in_words(problem))
+            yield runtime
+
+    def in_driver(self) -> "Runtime":
+        """Return this runtime with fits made in this process and no deadline, for fits that cost next to nothing."""
+        budget = replace(self.budget, limit=None, n_jobs=1)
+        return replace(self, workers=InProcessWorkers(), budget=budget)
+
+    def encoder(self, recipe: Recipe) -> Encoder:
+        """Return the recipe's encoder, fitted on the features of all training rows."""
+        if recipe.key not in self._encoders:
+            self._encoders[recipe.key] = fit_encoder(recipe, self.problem.table)
+        return self._encoders[recipe.key]
+
+    def matrix(self, recipe: Recipe) -> EncodedMatrix:
+        """Return the training table encoded by the recipe, written once."""
+        if recipe.key not in self._matrices:
+            path = self.store.scratch / f"matrix-{recipe.key}.npy"
+            write_matrix(self.encoder(recipe), self.problem.table, path)
+            self._matrices[recipe.key] = EncodedMatrix(path, self.encoder(recipe).features)
+        return self._matrices[recipe.key]
+
+    def emit(self, stage: str, message: str) -> None:
+        """Tell whoever watches what was just done; ``stage`` as in `Event`."""
+        event = Event(stage, message, self.budget.elapsed)
+        self._events.append(event)
+        # A disk that is full by now must not end the run; the fits say so where it matters.
+        with suppress(StoreError):
+            self.store.put_event(event)
+        self.sink(event)
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Return wall seconds by stage, and ``total``; time counts for the stage whose event ends it."""
+        seconds: dict[str, float] = {}
+        before = 0.0
+        for event in self._events:
+            seconds[event.stage] = seconds.get(event.stage, 0.0) + event.elapsed - before
+            before = event.elapsed
+        total = self.budget.elapsed
+        last = self._events[-1].stage
+        seconds[last] += total - before
+        return {**seconds, "total": total}
+
+
+def _write_data(problem: Problem, folder: Path) -> DataFiles:
+    data = DataFiles(folder, problem.weight is not None)
+    try:
+        np.save(data.y, problem.y)
+        if problem.weight is not None:
+            np.save(data.weight, problem.weight)
+        for number, fold in enumerate(problem.folds.folds):
+            np.save(data.rows(number, "train"), fold.train)
+            np.save(data.rows(number, "held_out"), fold.held_out)
+    except OSError as error:
+        raise StoreError(
+            f"Run folder {folder.parent} cannot be written: {error}. Choose another run_dir."
+        ) from error
+    return data
+
+
+def _needed_bytes(problem: Problem) -> int:
+    return _MATRICES_EXPECTED * 8 * problem.n_rows * (problem.shape.n_columns + len(problem.folds))
+
+
+def _in_words(problem: Problem) -> str:
+    shape = problem.shape
+    return (
+        f"{shape.n_rows} rows, {shape.n_columns} features, {shape.task} task, "
+        f"{len(problem.folds)} folds ({problem.folds.scheme})"
+    )
+
+
+@contextmanager
+def _first_ctrl_c_cancels(budget: Budget) -> Iterator[None]:
+    """Turn the first Ctrl-C into a request for the best so far; the second one interrupts as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set signal handlers
+        return
+
+    def cancel(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        if budget.cancelled:
+            raise KeyboardInterrupt
+        budget.cancel()
+
+    before = signal.signal(signal.SIGINT, cancel)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

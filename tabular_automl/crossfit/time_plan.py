@@ -1,0 +1,136 @@
+"""How long a job may take, so that a run ends in time with held-out predictions for what it fitted."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tabular_automl.core.budget import Budget
+from tabular_automl.crossfit.bag import Bag
+
+# A job that overran its soft limit by half and this many seconds is killed.
+HARD_LIMIT_FACTOR = 1.5
+HARD_LIMIT_SECONDS = 2.0
+# By how much work may overrun the deadline before it is killed: a share of the limit, at least so long.
+OVERRUN_SHARE = 0.02
+OVERRUN_SECONDS = 0.5
+# With less time than this no fit is started.
+SHORTEST_FIT_SECONDS = 0.1
+# A fold is started if its candidate's mean fold fits this many times into the time that is left.
+START_SHARE = 0.8
+# Seconds of held-out predictions per second of fit, until a family's own figure is measured.
+PREDICTION_SHARE = 0.1
+# What a prediction costs beyond that: a job's way to the worker and back, opening files.
+PREDICTION_SECONDS = 0.02
+# After Ctrl-C somebody is waiting: held-out predictions of what is there may take so long.
+LAST_PREDICTIONS_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What one job may take.
+
+    Attributes
+    ----------
+    seconds
+        Soft limit; None: as long as it takes.
+    hard
+        After so many seconds it is killed; None: never.
+    by_budget
+        Whether the deadline set the hard limit, not the job's own soft limit: then a kill is no failure.
+    """
+
+    seconds: float | None = None
+    hard: float | None = None
+    by_budget: bool = False
+
+
+@dataclass(eq=False)
+class TimePlan:
+    """Decides what may start and how long it may take; in a run bounded by counts only the deadline matters.
+
+    Attributes
+    ----------
+    budget
+        The run's.
+    n_slots
+        Workers.
+    """
+
+    budget: Budget
+    n_slots: int
+    _measured: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def left(self) -> float:
+        """Seconds until fits and predictions must be done; infinite without a limit."""
+        return self.budget.remaining
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more may be fitted."""
+        return self.budget.over
+
+    @property
+    def overrun(self) -> float:
+        """By how many seconds work may overrun before it is killed."""
+        return max(OVERRUN_SECONDS, OVERRUN_SHARE * (self.budget.limit or 0.0))
+
+    def measured(self, family: str, *, fit_seconds: float, prediction_seconds: float) -> None:
+        """Learn what held-out predictions of a family cost."""
+        fitting, predicting = self._measured.get(family, (0.0, 0.0))
+        self._measured[family] = (fitting + fit_seconds, predicting + prediction_seconds)
+
+    def may_propose(self, bags: Iterable[Bag]) -> bool:
+        """Whether another candidate may be started."""
+        return not self.stopped and (self.budget.counted or self._left_for_fit(bags) > SHORTEST_FIT_SECONDS)
+
+    def fit_allowance(self, bag: Bag, bags: Iterable[Bag]) -> Allowance | None:
+        """Return what the bag's next fold may take; None if it should not be started any more."""
+        if self.stopped:
+            return None
+        if self.budget.counted:
+            return Allowance(hard=self._until_kill(), by_budget=True)
+        left = self._left_for_fit(bags)
+        finished = [fit.seconds for fit in bag.fits.values() if fit.complete]
+        expected = sum(finished) / len(finished) if finished else 0.0
+        if bag.request.seconds is not None:
+            expected = min(expected, bag.request.seconds)
+        if left < max(SHORTEST_FIT_SECONDS, START_SHARE * expected):
+            return None
+        soft = min(left, bag.request.seconds if bag.request.seconds is not None else left)
+        if soft == float("inf"):
+            return Allowance()
+        own = HARD_LIMIT_FACTOR * soft + HARD_LIMIT_SECONDS
+        last = left + self.overrun
+        return Allowance(soft, min(own, last), by_budget=last < own)
+
+    def prediction_allowance(self) -> Allowance | None:
+        """Return what one held-out prediction may take; None if there is no time for it any more."""
+        hard = self._until_kill()
+        if self.budget.cancelled:
+            hard = min(LAST_PREDICTIONS_SECONDS, LAST_PREDICTIONS_SECONDS if hard is None else hard)
+        if hard is not None and hard <= 0:
+            return None
+        return Allowance(hard=hard, by_budget=True)
+
+    def _until_kill(self) -> float | None:
+        left = self.left
+        return None if left == float("inf") else left + self.overrun
+
+    def _left_for_fit(self, bags: Iterable[Bag]) -> float:
+        """Return the seconds a fit that starts now may take, so that all held-out predictions can follow.
+
+        If it takes L seconds, its predictions take a share of L, and so do those of the fits that run now.
+        """
+        if self.left == float("inf"):
+            return self.left
+        owed, growing = 0.0, PREDICTION_SHARE
+        for bag in bags:
+            share = self._prediction_share(bag.request.candidate.family)
+            owed += share * bag.unpredicted_seconds
+            owed += PREDICTION_SECONDS * (len(bag.setups) - len(bag.waiting))
+            growing = max(growing, share)
+        return (self.left - owed / self.n_slots) / (1.0 + growing)
+
+    def _prediction_share(self, family: str) -> float:
+        fitting, predicting = self._measured.get(family, (0.0, 0.0))
+        return predicting / fitting if fitting > 0 else PREDICTION_SHARE

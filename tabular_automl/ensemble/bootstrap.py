@@ -1,0 +1,232 @@
+"""The bootstrap behind the honest score: the whole selection, repeated on rows that do not score it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.seeds import derive_rng
+from tabular_automl.ensemble.greedy import most_candidates, select
+from tabular_automl.ensemble.pool import Pool, thinned_rows
+from tabular_automl.ensemble.running_mixture import mixture_source
+
+COVERAGE = 0.95
+MOST_DRAWS = 200
+ROWS_OF_ALL_DRAWS = 4_000_000
+FEWEST_DRAWS = 80
+FEWEST_SELECTIONS = 40
+CELLS_OF_ALL_SELECTIONS = 12_000_000
+CELLS_A_SELECTION = 150_000
+FEWEST_IN_BAG_ROWS = 8_000
+OVERHEAD_CELLS = 300
+COMPARES_CLASSES = frozenset({"roc_auc", "f1"})
+
+
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """Selections repeated on bootstrap draws, scored on the rows outside each draw.
+
+    Attributes
+    ----------
+    pool
+        The candidates, thinned to the rows that were resampled.
+    mixture
+        Predictions of the ensemble that was really chosen, shape (n_rows, n_outputs).
+    out_of_bag
+        Shape (n_draws, n_rows): which rows are outside a draw.
+    selected
+        Shape (n_selections,): for the first draws, the out-of-bag loss of the ensemble that the draw
+        selected.
+    widening
+        What turns deviations between draws into deviations between data sets; infinite where there are fewer
+        than two units to resample.
+    """
+
+    pool: Pool
+    mixture: FloatArray
+    out_of_bag: NDArray[np.bool_]
+    selected: FloatArray
+    widening: float
+
+    @cached_property
+    def apparent(self) -> float:
+        """Loss of the chosen ensemble on the rows that chose it."""
+        return self.pool.metric.loss(self.pool.y, self.mixture, self.pool.weight)
+
+    @cached_property
+    def chosen(self) -> FloatArray:
+        """Shape (n_draws,): out-of-bag loss of the ensemble that was really chosen."""
+        return self.losses(self.mixture)
+
+    @cached_property
+    def excess(self) -> FloatArray:
+        """Shape (n_selections,): how much worse a draw's own selection is than the chosen ensemble.
+
+        The chosen ensemble has seen those rows, the draw's selection has not: the mean is the optimism.
+        Taken as a paired difference it has far less variance than the two losses have, and is exactly zero
+        where there is nothing to choose from.
+        """
+        return self.selected - self.chosen[: len(self.selected)]
+
+    @property
+    def optimism(self) -> float:
+        """How much too low `apparent` is."""
+        return float(self.excess.mean()) if len(self.excess) else 0.0
+
+    def losses(self, predictions: FloatArray, within: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Return the loss of fixed predictions on the out-of-bag rows of every draw, shape (n_draws,).
+
+        ``within`` narrows the rows; a draw that is left with none gets NaN.
+        """
+        pool = self.pool
+        # Losses don't depend on the order of rows, and metrics that sort are fast on sorted rows.
+        order = np.argsort(predictions[:, 0], kind="stable")
+        predictions, y, weight = predictions[order], pool.y[order], pool.row_weight[order]
+        outside = self.out_of_bag if within is None else self.out_of_bag & within
+        return np.array(
+            [
+                pool.metric.loss(y[rows], predictions[rows], weight[rows]) if weight[rows].any() else np.nan
+                for rows in (np.flatnonzero(draw[order]) for draw in outside)
+            ]
+        )
+
+    def interval(self, centre: float, draws: FloatArray, excess: FloatArray) -> tuple[float, float]:
+        """Return the ends of the 95% interval of a quantity around ``centre``.
+
+        Parameters
+        ----------
+        centre
+            The quantity's estimate.
+        draws
+            Shape (n_draws,): the quantity on every draw, for the ensemble that was really chosen; NaN where
+            undefined.
+        excess
+            Shape (n_selections,): what the first draws' own selections add to it.
+        """
+        usable = draws[np.isfinite(draws)]
+        if not np.isfinite(self.widening) or len(usable) < FEWEST_SELECTIONS:
+            return -np.inf, np.inf
+        # All draws give the shape; the fewer ones with a selection, what choosing adds to the variance.
+        first = draws[: len(excess)]
+        of_choice = np.nanvar(first + excess) - np.nanvar(first)
+        spread = usable.var()
+        stretch = np.sqrt(1 + max(of_choice, 0) / spread) if spread > 0 else 0.0
+        tails = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
+        ends = np.quantile(usable - usable.mean(), tails, method="normal_unbiased")
+        low, high = centre + self.widening * stretch * ends
+        return float(low), float(high)
+
+
+def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | None = None) -> Resamples:
+    """Repeat the greedy selection on bootstrap draws (BBC-CV, Tsamardinos et al., Machine Learning 2018).
+
+    Whole blocks are drawn where the pool has blocks. To bound the time, the number of draws and selections,
+    and of the in-bag rows a selection looks at, follow from the pool's sizes alone, never from the clock; a
+    selection on fewer rows errs on the pessimistic side.
+
+    Parameters
+    ----------
+    pool
+        The candidates on the rows they share.
+    weights
+        Shape (n_candidates,): the ensemble that was chosen on those rows.
+    seed
+        The user's seed.
+    n_selections
+        Number of selections; None: from the sizes, 40 to 200.
+    """
+    pool = pool.thinned()
+    units = _units(pool)
+    in_bag_rows = max(FEWEST_IN_BAG_ROWS, CELLS_A_SELECTION // pool.predictions[:, 0].size)
+    n_selections = n_selections or _affordable_selections(pool, in_bag_rows)
+    n_draws = max(n_selections, int(np.clip(ROWS_OF_ALL_DRAWS // pool.n_rows, FEWEST_DRAWS, MOST_DRAWS)))
+    source, limit = mixture_source(pool), most_candidates(pool.n_rows)
+    outside: list[NDArray[np.bool_]] = []
+    selected: list[float] = []
+    for multiplicity in _draws(pool, units, seed, n_draws):
+        outside.append(multiplicity == 0)
+        if len(selected) < n_selections:
+            own = select(source, _in_bag_weight(pool, multiplicity, in_bag_rows), limit)
+            selected.append(pool.take(np.flatnonzero(multiplicity == 0)).loss(own))
+    out_of_bag = np.array(outside, dtype=bool).reshape(len(outside), pool.n_rows)
+    return Resamples(
+        pool, pool.mixed(weights), out_of_bag, np.array(selected), _widening(pool, units, out_of_bag)
+    )
+
+
+def _units(pool: Pool) -> NDArray[np.intp]:
+    """Return the unit of resampling each row belongs to, numbered from 0."""
+    return np.arange(pool.n_rows) if pool.blocks is None else np.unique(pool.blocks, return_inverse=True)[1]
+
+
+def _affordable_selections(pool: Pool, in_bag_rows: int) -> int:
+    """Return a number of selections by which all of them take about a second."""
+    n_candidates, n_rows, n_outputs = pool.predictions.shape
+    cells = n_candidates * n_outputs * (min(n_rows, in_bag_rows) + OVERHEAD_CELLS)
+    if pool.metric.name == "roc_auc":
+        cells *= 2
+    return int(np.clip(CELLS_OF_ALL_SELECTIONS // cells, FEWEST_SELECTIONS, MOST_DRAWS))
+
+
+def _draws(pool: Pool, units: NDArray[np.intp], seed: int, n_draws: int) -> Iterator[NDArray[np.intp]]:
+    """Yield how often each row is drawn; drawn again where the metric cannot judge the rows left out."""
+    rng = derive_rng(seed, "honest score")
+    n_units = int(units.max()) + 1
+    weight = pool.row_weight
+    found = 0
+    for _ in range(20 * n_draws):
+        multiplicity = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)[units]
+        if _can_be_judged(pool, weight * (multiplicity == 0)):
+            found += 1
+            yield multiplicity
+        if found == n_draws:
+            return
+
+
+def _can_be_judged(pool: Pool, weight: FloatArray) -> bool:
+    """Whether rows with positive weight exist, of both classes for metrics that compare the two."""
+    rows = weight > 0
+    if pool.metric.name in COMPARES_CLASSES:
+        positive = pool.y > 0.5
+        return bool((rows & positive).any() and (rows & ~positive).any())
+    return bool(rows.any() and not rows.all())
+
+
+def _in_bag_weight(pool: Pool, multiplicity: NDArray[np.intp], max_rows: int) -> FloatArray:
+    in_bag = np.flatnonzero(multiplicity)
+    weight = pool.row_weight * multiplicity
+    if len(in_bag) <= max_rows:
+        return weight
+    kept, factor = thinned_rows(pool.y[in_bag], max_rows, by_class=pool.by_class)
+    thinned = np.zeros(pool.n_rows)
+    thinned[in_bag[kept]] = weight[in_bag[kept]] * factor
+    return thinned
+
+
+def _widening(pool: Pool, units: NDArray[np.intp], out_of_bag: NDArray[np.bool_]) -> float:
+    """Return by how much deviations between draws must be stretched.
+
+    A draw's out-of-bag rows are a share q of all units, drawn without replacement: their mean varies
+    (1 - q) / q times as much as the mean of all units does between data sets. Few units leave the variance
+    itself uncertain, hence Student's t over the normal quantile.
+    """
+    n_units = _independent_units(pool, units)
+    if n_units < 2 or not len(out_of_bag):
+        return float("inf")
+    first_rows = np.unique(units, return_index=True)[1]
+    share = float(out_of_bag[:, first_rows].mean())
+    quantile = (1 + COVERAGE) / 2
+    student = float(stdtrit(n_units - 1, quantile) / stdtrit(1e9, quantile))
+    return student * float(np.sqrt(share / (1 - share)))
+
+
+def _independent_units(pool: Pool, units: NDArray[np.intp]) -> int:
+    """Return how many units the metric rests on: those of the rarer class where it compares the two."""
+    if pool.metric.name not in COMPARES_CLASSES:
+        return int(units.max()) + 1
+    positive = pool.y > 0.5
+    return min(len(np.unique(units[positive])), len(np.unique(units[~positive])))

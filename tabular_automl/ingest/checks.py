@@ -1,0 +1,162 @@
+"""Checks of the table as a whole and of the target, before any time is spent."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.schema import Finding, Schema, SchemaReport, Severity
+from tabular_automl.core.task import Task
+from tabular_automl.ingest.cells import Form, UnreadableCellsError, read_cells
+
+MIN_ROWS = 10
+"""Fewer rows leave nothing to hold out."""
+
+RARE_CLASS_ROWS = 8
+"""A class with fewer rows is not in every fold."""
+
+
+def raise_errors(findings: Iterable[Finding], *, strict: bool = False) -> None:
+    """Raise one error that tells all findings which stop the run.
+
+    Raises
+    ------
+    InputError
+        If there is an error among the findings, or (``strict``) a warning.
+    """
+    stopping = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
+    messages = [str(finding) for finding in findings if finding.severity in stopping]
+    if len(messages) == 1:
+        raise InputError(messages[0])
+    if messages:
+        lines = "\n".join(f"  {number}. {message}" for number, message in enumerate(messages, 1))
+        raise InputError(f"{len(messages)} things must be put right first:\n{lines}")
+
+
+def check_frame(frame: pd.DataFrame) -> list[Finding]:
+    """Check that there are rows and columns, and that no two columns have one name."""
+    found = []
+    n_rows, n_columns = frame.shape
+    if n_columns == 0:
+        found.append(
+            _error("empty_frame", "df has no columns.", "Pass a table with the target and features.")
+        )
+    elif n_rows < MIN_ROWS:
+        message = (
+            f"df is empty: it has {n_columns} columns but no rows."
+            if n_rows == 0
+            else f"df has {n_rows} rows only."
+        )
+        found.append(_error("empty_frame", message, f"At least {MIN_ROWS} rows are needed."))
+    names = list(frame.columns)
+    for name, count in Counter(names).items():
+        if count > 1:
+            places = [str(place) for place, other in enumerate(names) if other == name]
+            message = f"Column {str(name)!r} appears {count} times, at positions {', '.join(places)}."
+            way_out = "Rename or drop all but one."
+            found.append(_error("duplicate_column", message, way_out, str(name)))
+    return found
+
+
+def check_target(target: "pd.Series[Any]", name: object) -> list[Finding]:
+    """Check that the target is complete, finite and not constant."""
+    text = str(name)
+    try:
+        cells = read_cells(target, name)
+    except UnreadableCellsError as error:
+        return [_error("unreadable_target", str(error), "", text)]
+    values = cells.codes if cells.codes is not None else cells.numbers()
+    missing = values < 0 if cells.form is Form.TEXT else np.isnan(values)
+    found = []
+    if missing.any():
+        count, first = int(missing.sum()), int(np.flatnonzero(missing)[0])
+        message = f"Target {text!r} is missing in {count} of {len(values)} rows, the first is row {first}."
+        way_out = f"Drop them: df.dropna(subset=[{name!r}])."
+        found.append(_error("missing_target", message, way_out, text))
+    if cells.form is not Form.TEXT and np.isinf(values).any():
+        infinite = np.isinf(values)
+        first = int(np.flatnonzero(infinite)[0])
+        message = (
+            f"Target {text!r} is infinite in {int(infinite.sum())} rows, the first is row "
+            f"{first} ({target.iloc[first]})."
+        )
+        found.append(_error("infinite_target", message, "Drop these rows or give them a number.", text))
+    distinct = pd.unique(values[~missing])
+    if len(distinct) == 1 and len(values) > 1:
+        message = f"Target {text!r} is constant: every row is {target[~missing].iloc[0]!r}."
+        found.append(
+            _error("constant_target", message, "There is nothing to learn; choose another target.", text)
+        )
+    return found
+
+
+def check_classes(task: Task, y: FloatArray) -> list[Finding]:
+    """Find classes with so few rows that not every fold holds one out."""
+    if not task.kind.is_classification:
+        return []
+    counts = np.bincount(y.astype(np.intp), minlength=len(task.classes))
+    rare = [
+        f"{str(label)!r} ({count})"
+        for label, count in zip(task.classes, counts, strict=True)
+        if count < RARE_CLASS_ROWS
+    ]
+    if not rare:
+        return []
+    shown = ", ".join(rare[:5]) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
+    message = f"Target {str(task.target)!r} has classes in fewer than {RARE_CLASS_ROWS} rows: {shown}."
+    way_out = "Expect little from them; collect more rows, merge or drop them."
+    return [Finding("rare_class", Severity.WARNING, message, way_out, str(task.target))]
+
+
+def check_cells(report: SchemaReport) -> list[Finding]:
+    """Turn what became missing at training (infinities, unparseable cells) into warnings."""
+    words = {"infinite": "infinite", "unparseable": "not readable like the rest of the column"}
+    found = []
+    for deviation in report.deviations:
+        if deviation.what in words:
+            share = deviation.n_rows / max(report.n_rows, 1)
+            message = (
+                f"Column {deviation.column!r} has {deviation.n_rows} cells ({share:.2%}) that are "
+                f"{words[deviation.what]}, "
+                f"such as {', '.join(map(repr, deviation.examples))}. They are taken for missing."
+            )
+            check = f"{deviation.what}_values"
+            way_out = "Replace them if they mean something else."
+            found.append(Finding(check, Severity.WARNING, message, way_out, deviation.column))
+    return found
+
+
+def check_features(schema: Schema) -> list[Finding]:
+    """Warn when no column is left to learn from."""
+    if schema.features:
+        return []
+    what = (
+        "df has no column besides the target"
+        if not len(schema)
+        else f"None of the {len(schema)} columns is usable"
+    )
+    message = f"{what}, so every row will get the same prediction."
+    way_out = (
+        "If the file was read with a wrong delimiter, read it yourself and pass the frame; else add features."
+    )
+    return [Finding("no_features", Severity.WARNING, message, way_out)]
+
+
+def read_all_cells(frame: pd.DataFrame) -> tuple[dict[str, Any], list[Finding]]:
+    """Read every column's cells, by internal id; columns that cannot be read are findings."""
+    cells, found = {}, []
+    names: Sequence[object] = list(frame.columns)
+    for place, name in enumerate(names):
+        try:
+            cells[f"c{place}"] = read_cells(frame.iloc[:, place], name)
+        except UnreadableCellsError as error:
+            found.append(_error("unreadable_column", str(error), "", str(name)))
+    return cells, found
+
+
+def _error(check: str, message: str, way_out: str, column: str | None = None) -> Finding:
+    return Finding(check, Severity.ERROR, message, way_out, column)

@@ -1,0 +1,175 @@
+"""Find out how a CSV file is written: compression, encoding, delimiter, header."""
+
+import codecs
+import csv
+import gzip
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from tabular_automl.core.errors import InputError
+
+DELIMITERS = (",", ";", "\t", "|")
+_GZIP_MAGIC = b"\x1f\x8b"
+_OTHER_FILES = {
+    b"PK\x03\x04": "an Excel workbook or zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a zstd archive",
+    b"\x89HDF": "an HDF5 file",
+}
+_BLOCK = 1 << 20
+_SAMPLE_LINES = 100
+_NUMBER = re.compile(r"\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?\s*")
+
+
+@dataclass(frozen=True)
+class CsvFormat:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    delimiter, encoding
+        As `csv` and `open` take them.
+    names
+        The header's cells; duplicates are kept.
+    header_lines
+        Lines the header takes up (a quoted name may hold line breaks), blank lines before it included.
+    """
+
+    delimiter: str
+    encoding: str
+    names: tuple[str, ...]
+    header_lines: int
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file that may be compressed by gzip; its content tells, not its name.
+
+    Raises
+    ------
+    InputError
+        If it cannot be opened.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(2)
+        return cast("BinaryIO", gzip.open(path, "rb")) if magic == _GZIP_MAGIC else path.open("rb")
+    except FileNotFoundError:
+        raise InputError(
+            f"There is no file {str(path)!r}. Check the path; the folder now is {str(Path.cwd())!r}."
+        ) from None
+    except OSError as error:
+        raise InputError(f"File {str(path)!r} cannot be opened: {error.strerror or error}.") from error
+
+
+def sniff_csv(path: Path) -> CsvFormat:
+    """Find out encoding (byte order mark, UTF-8, UTF-16, else Windows-1252), delimiter and header.
+
+    Raises
+    ------
+    InputError
+        If the file is empty, of another type, or seems to have no header; names the file and a hint.
+    """
+    encoding = _encoding(path)
+    with (
+        open_bytes(path) as raw,
+        io.TextIOWrapper(raw, encoding=encoding, newline="", errors="replace") as text,
+    ):
+        lines = [line for line, _ in zip(text, range(_SAMPLE_LINES), strict=False)]
+    if not any(line.strip() for line in lines):
+        raise InputError(f"File {str(path)!r} is empty. A header line and rows are needed.")
+    delimiter = _delimiter(lines)
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        names = next(cells for cells in reader if any(cell.strip() for cell in cells))
+    except csv.Error as error:
+        raise InputError(
+            f"File {str(path)!r}, line {reader.line_num}: the header cannot be read ({error})."
+        ) from error
+    _check_header(path, names, reader.line_num)
+    plain = tuple(name.strip() or f"Unnamed: {place}" for place, name in enumerate(names))
+    return CsvFormat(delimiter, encoding, plain, reader.line_num)
+
+
+def _encoding(path: Path) -> str:
+    with open_bytes(path) as raw:
+        try:
+            head = raw.read(_BLOCK)
+            _check_type(path, head)
+            if head.startswith(codecs.BOM_UTF8):
+                return "utf-8-sig"
+            if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                return "utf-16"
+            if head[1:200:2].count(0) > len(head[1:200:2]) / 2:
+                return "utf-16-le"
+            decoder = codecs.getincrementaldecoder("utf-8")()
+            while head:
+                decoder.decode(head)
+                head = raw.read(_BLOCK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252" if _decodes(path, "cp1252") else "latin-1"
+        except (EOFError, OSError) as error:
+            raise InputError(
+                f"File {str(path)!r} is damaged: its compressed content ends early or is wrong ({error}). "
+                f"Copy it again."
+            ) from error
+    return "utf-8"
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with open_bytes(path) as raw:
+        try:
+            while block := raw.read(_BLOCK):
+                decoder.decode(block)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def _check_type(path: Path, head: bytes) -> None:
+    for magic, what in _OTHER_FILES.items():
+        if head.startswith(magic):
+            raise InputError(
+                f"File {str(path)!r} is {what}, not CSV or Parquet. Read it yourself (pd.read_excel, …) "
+                f"and pass the "
+                "frame, or save it as CSV."
+            )
+    if (
+        not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        and head[:4096].count(0) > len(head[:4096]) * 0.6
+    ):
+        raise InputError(f"File {str(path)!r} is binary, not CSV or Parquet. Convert it to one of these.")
+
+
+def _delimiter(lines: list[str]) -> str:
+    """Return the delimiter that cuts most lines into the same number of cells, at least two."""
+    best, best_score = ",", 0.0
+    for delimiter in DELIMITERS:
+        try:
+            sizes = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
+        except csv.Error:
+            continue
+        size, count = Counter(sizes).most_common(1)[0]
+        # A header cut like most rows matters more than many cells; a decimal comma cuts rows, not the header.
+        score = count / len(sizes) * (1.0 if sizes[0] == size else 0.5) + min(size, 50) / 1000
+        if size > 1 and score > best_score:
+            best, best_score = delimiter, score
+    return best
+
+
+def _check_header(path: Path, names: list[str], line: int) -> None:
+    numbers = [name for name in names if _NUMBER.fullmatch(name)]
+    is_counted = len(set(names)) == len(names) and all(name.strip().isdigit() for name in numbers)
+    if len(numbers) == len(names) and not is_counted:
+        raise InputError(
+            f"File {str(path)!r}, line {line}: instead of column names there are numbers "
+            f"({', '.join(names[:5])}). Add a "
+            "header line."
+        )

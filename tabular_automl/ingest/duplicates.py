@@ -1,0 +1,120 @@
+"""Find rows that are copies of each other, target included, and tell copies from coincidence."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.core.table import Table
+
+CHANCE = 0.01
+"""A row has copies that chance can't explain when fewer equal rows than this were to be expected."""
+
+DEPENDENCE = 0.5
+"""Columns depend on each other, so a row is less surprising than independent columns would say: its
+information is taken at half."""
+
+NOTABLE_SHARE = 0.01
+"""From this share of copies on they are a warning, below a notice."""
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True, eq=False)
+class Duplicates:
+    """Copies among rows.
+
+    Attributes
+    ----------
+    blocks
+        Shape (n_rows,): copies that belong together share a number; None when there are none.
+    n_copies
+        Rows that are a copy of an earlier row, and of them those that chance can't explain.
+    n_unexplained
+        See ``n_copies``.
+    """
+
+    blocks: NDArray[np.intp] | None
+    n_copies: int
+    n_unexplained: int
+
+
+def find_duplicates(table: Table, y: FloatArray) -> Duplicates:
+    """Group full duplicates (features and target).
+
+    Equal rows are expected where columns have few levels. Assuming columns independent, but trusting only
+    half of the information this gives, fewer than 0.01 expected equal rows count as unexplained. Those
+    rows are kept in one fold.
+
+    Parameters
+    ----------
+    table, y
+        Canonical features and target.
+    """
+    n_rows = table.n_rows
+    alone = Duplicates(None, 0, 0)
+    if not table.columns:
+        return alone
+    hashed = _row_hashes(table, y)
+    _, inverse, counts = np.unique(hashed, return_inverse=True, return_counts=True)
+    n_copies = n_rows - len(counts)
+    if n_copies == 0:
+        return alone
+    repeated = np.flatnonzero(counts[inverse] > 1)
+    information = _information(table, y, repeated)
+    expected = n_rows * np.exp(-DEPENDENCE * information)
+    surprising = repeated[expected < CHANCE]
+    if not len(surprising):
+        return Duplicates(None, n_copies, 0)
+    blocks = np.arange(n_rows) + len(counts)
+    blocks[surprising] = inverse[surprising]
+    _, numbers = np.unique(blocks, return_inverse=True)
+    n_unexplained = n_rows - int(numbers.max()) - 1
+    return Duplicates(numbers.astype(np.intp), n_copies, n_unexplained)
+
+
+def check_duplicates(duplicates: Duplicates, n_rows: int) -> list[Finding]:
+    """Say how many rows are copies and what is done about it."""
+    if duplicates.n_unexplained == 0:
+        return []
+    share = duplicates.n_unexplained / n_rows
+    message = (
+        f"{duplicates.n_unexplained} of {n_rows} rows ({share:.2%}) are exact copies of another row, target "
+        "included, which chance can't explain. Copies are kept in one fold, so that no model is judged on "
+        "a row "
+        "it has seen."
+    )
+    severity = Severity.WARNING if share >= NOTABLE_SHARE else Severity.NOTICE
+    return [Finding("duplicate_rows", severity, message, "If they are mistakes, use df.drop_duplicates().")]
+
+
+def _row_hashes(table: Table, y: FloatArray) -> NDArray[np.uint64]:
+    hashed = _mixed(_bits(y))
+    for column in table.columns:
+        hashed = _mixed(hashed * np.uint64(31) + _bits(column.values))
+    return hashed
+
+
+def _bits(values: NDArray[np.float64] | NDArray[np.int32]) -> NDArray[np.uint64]:
+    if values.dtype.kind == "f":
+        # one NaN, and -0.0 equal to 0.0
+        return np.where(np.isnan(values), np.nan, values + 0.0).view(np.uint64)
+    return values.astype(np.int64).view(np.uint64)
+
+
+def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Mix bits as splitmix64 does."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9) + _MIX
+    return values ^ (values >> np.uint64(27))
+
+
+def _information(table: Table, y: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
+    """Return how surprising each row is, in nats, were the columns independent."""
+    total = np.zeros(len(rows))
+    for values in (*(column.values for column in table.columns), y):
+        codes, _ = pd.factorize(values, use_na_sentinel=False)  # NaNs are one level
+        total -= np.log(np.bincount(codes)[codes[rows]] / len(values))
+    return total

@@ -1,0 +1,72 @@
+"""The edge where foreign frames become pandas frames with plain column names."""
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabular_automl.core.errors import InputError
+
+
+def to_pandas(df: Any) -> pd.DataFrame:
+    """Return a table as a pandas frame with plain column names; the caller's table is not changed.
+
+    Parameters
+    ----------
+    df
+        A pandas frame, or any frame narwhals knows (polars, Arrow, Modin…).
+
+    Raises
+    ------
+    InputError
+        If it is no table.
+    """
+    if isinstance(df, pd.DataFrame):
+        return _plain_names(df)
+    if isinstance(df, np.ndarray | dict | list | pd.Series):
+        raise InputError(
+            f"df is a {type(df).__name__}, which has no column names of its own. Pass pd.DataFrame(df), "
+            "with a name for each column."
+        )
+    import narwhals as nw
+
+    try:
+        native = nw.from_native(df)
+    except TypeError:
+        raise InputError(
+            f"df is a {type(df).__name__}, not a table. Pass a pandas, polars or Arrow frame, or the path "
+            f"of a CSV or "
+            "Parquet file."
+        ) from None
+    eager = native.collect() if isinstance(native, nw.LazyFrame) else native
+    return _plain_names(eager.to_pandas())
+
+
+def is_path(df: object) -> bool:
+    """Say whether a table is given as the path of a file."""
+    return isinstance(df, str | Path)
+
+
+def _plain_names(frame: pd.DataFrame) -> pd.DataFrame:
+    """Join the levels of a MultiIndex, and turn names that are neither text nor numbers into text."""
+    if isinstance(frame.columns, pd.MultiIndex):
+        names: list[Hashable] = [
+            "_".join(str(part) for part in parts if str(part)) for parts in frame.columns
+        ]
+    else:
+        names = [_plain_name(name) for name in frame.columns]
+        if all(old is new for old, new in zip(frame.columns, names, strict=True)):
+            return frame
+    renamed = frame.copy(deep=False)
+    renamed.columns = pd.Index(names, dtype=object)
+    return renamed
+
+
+def _plain_name(name: Hashable) -> Hashable:
+    if isinstance(name, str | int | float) and not isinstance(name, bool | np.generic):
+        return name
+    if isinstance(name, np.integer | np.floating):
+        return name.item()
+    return str(name)

@@ -1,0 +1,249 @@
+"""Decide what is to be predicted: the kind of task, the classes, and the target as numbers."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.metrics import METRICS, default_metric, metric_named
+from tabular_automl.core.options import Options
+from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.core.task import Label, TargetType, Task, TaskKind, dtype_text
+from tabular_automl.ingest.cells import Cells, Form, read_cells
+from tabular_automl.preprocessing.parsing import guess_rule, parse_texts
+
+MAX_INTEGER_CLASSES = 10
+"""Integers with more distinct values than this are taken for quantities."""
+
+AMBIGUOUS_CLASSES = 50
+"""Up to this many distinct integers a target could well be either, and the notice says so."""
+
+_ANY_CLASSIFICATION = "classification"
+_TASK_NAMES = (_ANY_CLASSIFICATION, *(str(kind) for kind in TaskKind))
+
+
+@dataclass(frozen=True, eq=False)
+class _Target:
+    """The target read once: its cells and, where they are (or parse as) numbers, their values."""
+
+    name: Any
+    series: "pd.Series[Any]"
+    cells: Cells
+    numbers: FloatArray | None
+    n_distinct: int
+
+    @property
+    def whole(self) -> bool:
+        return self.numbers is not None and bool((self.numbers % 1 == 0).all())
+
+
+def infer_task(target: "pd.Series[Any]", options: Options) -> tuple[Task, FloatArray, tuple[Finding, ...]]:
+    """Infer the task from the target; ``options.task`` and ``options.metric`` decide where given.
+
+    Parameters
+    ----------
+    target
+        The target column, without missing or infinite values.
+    options
+        ``task``, ``metric`` and ``target`` are read.
+
+    Returns
+    -------
+    task, y, findings
+        ``y`` is float64: values, or class codes in the order of ``task.classes``. A notice says so where
+        an integer target could be either.
+
+    Raises
+    ------
+    InputError
+        If the task or metric named does not exist, or does not fit the target.
+    """
+    seen = _read_target(target, options)
+    kind, findings = _decide_kind(seen, options)
+    metric = metric_named(options.metric, kind) if options.metric else default_metric(kind)
+    if kind is TaskKind.REGRESSION:
+        assert seen.numbers is not None  # noqa: S101 (_decide_kind has refused anything else)
+        return Task(seen.name, kind, _regression_type(target), metric.name), seen.numbers, findings
+    classes, codes = _classes(seen)
+    return Task(seen.name, kind, _label_type(seen), metric.name, classes), codes.astype(np.float64), findings
+
+
+def _read_target(target: "pd.Series[Any]", options: Options) -> _Target:
+    cells = read_cells(target, options.target)
+    if cells.form is Form.DATETIME:
+        raise InputError(
+            f"Target {str(options.target)!r} holds points in time, which cannot be predicted. Turn it into "
+            f"a number, "
+            "such as days since a date."
+        )
+    numbers: FloatArray | None
+    if cells.codes is not None and cells.levels is not None:
+        counts = np.bincount(cells.codes, minlength=len(cells.levels))
+        rule = None if cells.is_category else guess_rule(cells.levels, counts)
+        numbers = parse_texts(cells.levels, rule)[cells.codes] if rule and rule.startswith("number") else None
+        numbers = None if numbers is not None and np.isnan(numbers).any() else numbers
+        n_distinct = int((counts > 0).sum())
+    else:
+        numbers = cells.numbers()
+        n_distinct = len(pd.unique(numbers))
+    return _Target(options.target, target, cells, numbers, n_distinct)
+
+
+def _decide_kind(seen: _Target, options: Options) -> tuple[TaskKind, tuple[Finding, ...]]:
+    n_distinct = seen.n_distinct
+    classification = TaskKind.BINARY if n_distinct == 2 else TaskKind.MULTICLASS
+    if options.task is not None:
+        return _check_asked(seen, _asked(options.task, classification)), ()
+    by_metric = _kind_by_metric(options.metric, classification)
+    if n_distinct <= 2 or seen.numbers is None or seen.cells.is_category:
+        return classification, _many_classes(seen, classification)
+    if not seen.whole or seen.cells.form is Form.TIMEDELTA:
+        return TaskKind.REGRESSION, _parsed_notice(seen)
+    kind = classification if _looks_like_classes(seen) else TaskKind.REGRESSION
+    if by_metric is not None:
+        return by_metric, ()
+    if n_distinct > AMBIGUOUS_CLASSES:
+        return kind, _parsed_notice(seen)
+    return kind, (_ambiguous(seen, kind),)
+
+
+def _asked(name: str, classification: TaskKind) -> TaskKind:
+    if name not in _TASK_NAMES:
+        near = get_close_matches(str(name), _TASK_NAMES, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"There is no task {name!r}. {hint}Use one of: {', '.join(_TASK_NAMES)}.")
+    return classification if name == _ANY_CLASSIFICATION else TaskKind(name)
+
+
+def _check_asked(seen: _Target, kind: TaskKind) -> TaskKind:
+    where = f"Target {str(seen.name)!r}"
+    if kind is TaskKind.REGRESSION:
+        if seen.numbers is None:
+            example = str(seen.series.iloc[0])
+            raise InputError(
+                f"{where} is text such as {example!r}; regression needs numbers. Say "
+                f"task='classification', or turn it "
+                "into numbers."
+            )
+        return kind
+    if kind is TaskKind.BINARY and seen.n_distinct != 2:
+        raise InputError(
+            f"{where} has {seen.n_distinct} distinct values; a binary task needs 2. Say task='multiclass'."
+        )
+    if kind is TaskKind.MULTICLASS and seen.n_distinct == 2:
+        return TaskKind.BINARY
+    if seen.n_distinct > len(seen.series) / 2:
+        raise InputError(
+            f"{where} has {seen.n_distinct} distinct values in {len(seen.series)} rows: too many to be "
+            f"classes. "
+            "Say task='regression', or merge rare classes."
+        )
+    return kind
+
+
+def _kind_by_metric(name: str | None, classification: TaskKind) -> TaskKind | None:
+    """Return the kind that a metric for one kind of task alone asks for."""
+    tasks = METRICS[name].tasks if name is not None and name in METRICS else frozenset()
+    if tasks == {TaskKind.REGRESSION}:
+        return TaskKind.REGRESSION
+    return classification if tasks and TaskKind.REGRESSION not in tasks else None
+
+
+def _looks_like_classes(seen: _Target) -> bool:
+    """Say whether whole numbers look like labels: few of them, without large gaps, each in several rows."""
+    assert seen.numbers is not None  # noqa: S101 (whole numbers only)
+    levels, counts = np.unique(seen.numbers, return_counts=True)
+    spread = levels[-1] - levels[0] + 1
+    return bool(len(levels) <= MAX_INTEGER_CLASSES and spread <= 2 * len(levels) and counts.mean() >= 5)
+
+
+def _ambiguous(seen: _Target, kind: TaskKind) -> Finding:
+    assert seen.numbers is not None  # noqa: S101 (whole numbers only)
+    low, high = seen.numbers.min(), seen.numbers.max()
+    taken, other = (
+        ("a quantity (regression)", "'multiclass'")
+        if kind is TaskKind.REGRESSION
+        else ("class labels (multiclass)", "'regression'")
+    )
+    message = (
+        f"Target {str(seen.name)!r} holds {seen.n_distinct} distinct whole numbers from {low:g} to "
+        f"{high:g}, which could "
+        f"be a quantity or class labels. It is taken for {taken}."
+    )
+    way_out = f"If that is wrong, say task={other}; to silence this, say task='{kind}'."
+    return Finding("ambiguous_task", Severity.NOTICE, message, way_out, str(seen.name))
+
+
+def _parsed_notice(seen: _Target) -> tuple[Finding, ...]:
+    if seen.cells.form is Form.TIMEDELTA:
+        message, way_out = f"Target {str(seen.name)!r} is a duration; it is predicted in seconds.", ""
+    elif seen.cells.form is Form.TEXT:
+        message = (
+            f"Target {str(seen.name)!r} is text that reads as numbers; it is taken for a "
+            f"quantity (regression)."
+        )
+        way_out = "If these are labels, say task='classification'."
+    else:
+        return ()
+    return (Finding("parsed_target", Severity.NOTICE, message, way_out, str(seen.name)),)
+
+
+def _many_classes(seen: _Target, kind: TaskKind) -> tuple[Finding, ...]:
+    if kind is TaskKind.MULTICLASS and seen.n_distinct > len(seen.series) / 2:
+        _check_asked(seen, kind)
+    return ()
+
+
+def _classes(seen: _Target) -> tuple[tuple[Label, ...], NDArray[np.intp]]:
+    """Return labels in code order (sorted, or as an ordered category declares) and the rows' codes."""
+    series = seen.series
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        raw, levels = series.cat.codes.to_numpy().astype(np.intp), list(series.cat.categories)
+    else:
+        raw, uniques = pd.factorize(series)
+        levels = list(uniques)
+    used = np.unique(raw)
+    if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
+        order = used
+    else:
+        order = np.array(sorted(used, key=lambda code: _sort_key(levels[code])), dtype=np.intp)
+    place = np.zeros(len(levels), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    return tuple(_label(levels[code]) for code in order), place[raw]
+
+
+def _sort_key(level: object) -> tuple[int, float, str]:
+    if isinstance(level, int | float | np.number | np.bool_):
+        return 0, float(level), ""
+    return 1, 0.0, str(level)
+
+
+def _label(level: object) -> Label:
+    plain = level.item() if isinstance(level, np.generic) else level
+    if isinstance(plain, bool | int | float | str):
+        return str(plain) if isinstance(plain, str) else plain
+    return str(plain)
+
+
+def _label_type(seen: _Target) -> TargetType:
+    dtype = seen.series.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        categories = tuple(_label(level) for level in dtype.categories)
+        return TargetType("category", categories, dtype_text(dtype.categories.dtype), bool(dtype.ordered))
+    return TargetType(dtype_text(dtype))
+
+
+def _regression_type(target: "pd.Series[Any]") -> TargetType:
+    """Keep float types; whole numbers are predicted as floats of the same family."""
+    dtype = target.dtype
+    if pd.api.types.is_float_dtype(dtype):
+        return TargetType(dtype_text(dtype))
+    if isinstance(dtype, pd.ArrowDtype):
+        return TargetType("double[pyarrow]")
+    is_nullable = pd.api.types.is_extension_array_dtype(dtype) and pd.api.types.is_integer_dtype(dtype)
+    return TargetType("Float64" if is_nullable else "float64")

@@ -1,0 +1,109 @@
+"""The first stage of a fit: from a table and the user's wishes to the problem that is solved."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tabular_automl.core.options import Options
+from tabular_automl.core.problem import Problem
+from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.ingest.canonical import canonical_table
+from tabular_automl.ingest.checks import (
+    check_cells,
+    check_classes,
+    check_features,
+    check_frame,
+    check_target,
+    raise_errors,
+    read_all_cells,
+)
+from tabular_automl.ingest.duplicates import check_duplicates, find_duplicates
+from tabular_automl.ingest.frames import is_path, to_pandas
+from tabular_automl.ingest.giveaways import check_giveaways
+from tabular_automl.ingest.infer_schema import infer_schema
+from tabular_automl.ingest.infer_task import infer_task
+from tabular_automl.ingest.plan_folds import RowStructure, plan_folds
+from tabular_automl.ingest.read import read_table
+from tabular_automl.ingest.roles import check_names, row_groups, row_times, row_weights, split_roles
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    """A frame whose columns can be told apart."""
+
+    frame: pd.DataFrame
+    findings: tuple[Finding, ...]
+
+
+def ingest(df: Any, options: Options) -> Problem:
+    """Read a table, infer schema and task, check the data and plan the folds.
+
+    Parameters
+    ----------
+    df
+        A pandas frame, any frame narwhals knows, or the path of a CSV or Parquet file. Not changed.
+    options
+        What the user said.
+
+    Returns
+    -------
+    Problem
+        With warnings and notices among its findings.
+
+    Raises
+    ------
+    InputError
+        If something makes the data or an option unusable; one message tells everything that was found.
+    """
+    loaded = _load(df, options)
+    roles = split_roles(loaded.frame, options)
+    cells, unreadable = read_all_cells(roles.features)
+    raise_errors([*check_target(roles.target, options.target), *unreadable])
+    schema, on_schema = infer_schema(roles.features, cells, options.schema)
+    raise_errors(on_schema)
+    task, y, on_task = infer_task(roles.target, options)
+    table, report = canonical_table(cells, schema, len(y))
+    weight = row_weights(roles.weight)
+    copies = find_duplicates(table, y)
+    structure = RowStructure(row_groups(roles.groups), copies.blocks, row_times(roles.time), options.splitter)
+    folds = plan_folds(y, structure, options.seed, is_classification=task.kind.is_classification)
+    findings = (
+        *loaded.findings,
+        *on_task,
+        *check_classes(task, y),
+        *on_schema,
+        *check_cells(report),
+        *check_features(schema),
+        *check_giveaways(table, y, schema, task, seed=options.seed),
+        *check_duplicates(copies, len(y)),
+    )
+    raise_errors(findings, strict=options.strict)
+    return Problem(table, y, weight, schema, task, folds, findings)
+
+
+def _load(df: Any, options: Options) -> _Loaded:
+    frame = read_table(Path(df)) if is_path(df) else to_pandas(df)
+    findings: list[Finding] = []
+    if isinstance(df, pd.DataFrame) and isinstance(df.columns, pd.MultiIndex):
+        message = (
+            f"df has columns of {df.columns.nlevels} levels; their names are joined, as in "
+            f"{frame.columns[0]!r}."
+        )
+        findings.append(
+            Finding("joined_names", Severity.NOTICE, message, "Give the target by its joined name.")
+        )
+    on_frame = check_frame(frame)
+    raise_errors(
+        on_frame
+        if any(found.check == "duplicate_column" for found in on_frame)
+        else _named(on_frame, frame, options)
+    )
+    return _Loaded(frame, tuple(findings))
+
+
+def _named(on_frame: list[Finding], frame: pd.DataFrame, options: Options) -> Iterable[Finding]:
+    """Add unknown names, which only make sense where there are columns."""
+    return [*on_frame, *check_names(frame, options)] if len(frame.columns) else on_frame

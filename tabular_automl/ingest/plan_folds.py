@@ -1,0 +1,228 @@
+"""Plan which rows are held out in which fold; once, from data and seed alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.folds import Fold, FoldPlan
+from tabular_automl.core.seeds import derive_rng
+from tabular_automl.ingest.deal import deal
+
+N_FOLDS = 8
+MIN_FOLDS_FOR_RARE_CLASSES = 5
+ROWS_A_FOLD = 4
+FIRST_TRAINING_SHARE = 0.3
+"""Share of the earliest rows that a time-ordered plan only trains on."""
+
+IntArray = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class RowStructure:
+    """What ties rows together.
+
+    Attributes
+    ----------
+    groups
+        Shape (n_rows,): rows of one group are never on both sides of a fold; or None.
+    duplicates
+        Shape (n_rows,): likewise for copies of a row; or None.
+    time
+        Shape (n_rows,): no model is judged on rows earlier than those it has seen; or None.
+    splitter
+        A scikit-learn splitter or pairs of row positions (train, held out) of the user; or None.
+    """
+
+    groups: IntArray | None = None
+    duplicates: IntArray | None = None
+    time: FloatArray | None = None
+    splitter: Any = None
+
+
+def plan_folds(y: FloatArray, structure: RowStructure, seed: int, *, is_classification: bool) -> FoldPlan:
+    """Return the full fold plan: 8 folds, fewer when rows, groups or rows of the rarest class are few.
+
+    Folds are stratified by class, or by eight quantile bins of a target of numbers.
+
+    Parameters
+    ----------
+    y
+        Shape (n_rows,): target or class codes.
+    structure
+        Groups, copies, time order, the user's own splitter.
+    seed
+        With the data, decides the plan.
+    is_classification
+        Whether ``y`` holds class codes.
+
+    Raises
+    ------
+    InputError
+        If there are too few groups or points in time, or the user's splitter gives no valid plan.
+    """
+    if structure.splitter is not None:
+        return _custom(y, structure)
+    if structure.time is not None:
+        return _time_ordered(structure.time, structure, count_folds(len(y), None))
+    rng = derive_rng(seed, "fold plan")
+    smallest = int(np.bincount(y.astype(np.intp)).min()) if is_classification else None
+    n_folds = count_folds(len(y), smallest)
+    strata = y.astype(np.intp) if is_classification else _quantile_bins(y)
+    if structure.groups is not None:
+        n_groups = len(np.unique(structure.groups))
+        if n_groups < 2:
+            raise InputError(f"groups holds {n_groups} group; at least 2 are needed to hold one out.")
+        n_folds = min(n_folds, n_groups)
+    units = _units(structure)
+    fold_of = deal(strata, units, n_folds, rng)
+    if structure.groups is not None:
+        scheme = "stratified grouped" if is_classification else "grouped"
+    else:
+        scheme = "stratified" if is_classification else "shuffled"
+    return FoldPlan(_folds_of(fold_of, n_folds), scheme, units)
+
+
+def count_folds(n_rows: int, smallest_class: int | None) -> int:
+    """Return 8, or fewer for few rows or a class with fewer rows than folds; at least 2.
+
+    Every class has rows to train on in every fold as soon as it has two rows; so a rare class lowers the
+    number to 5 at most, below which models would see too little of all the others.
+
+    >>> [count_folds(1000, 50), count_folds(1000, 3), count_folds(12, None)]
+    [8, 5, 3]
+    """
+    by_rows = max(2, min(N_FOLDS, n_rows // ROWS_A_FOLD))
+    if smallest_class is None or smallest_class >= N_FOLDS:
+        return by_rows
+    return min(by_rows, max(MIN_FOLDS_FOR_RARE_CLASSES, smallest_class))
+
+
+def _units(structure: RowStructure) -> IntArray | None:
+    """Return what must stay together: groups, and copies merged into them."""
+    groups, copies = structure.groups, structure.duplicates
+    if groups is None or copies is None:
+        found = groups if groups is not None else copies
+        return None if found is None else np.unique(found, return_inverse=True)[1].astype(np.intp)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    group_numbers = np.unique(groups, return_inverse=True)[1]
+    copy_numbers = np.unique(copies, return_inverse=True)[1] + group_numbers.max() + 1
+    size = int(copy_numbers.max()) + 1
+    links = coo_array((np.ones(len(groups)), (group_numbers, copy_numbers)), shape=(size, size))
+    parts = connected_components(links, directed=False)[1][group_numbers]
+    if len(np.unique(parts)) < 2:
+        return group_numbers.astype(
+            np.intp
+        )  # copies tie all groups to one: groups are what the user asked for
+    return np.unique(parts, return_inverse=True)[1].astype(np.intp)
+
+
+def _quantile_bins(y: FloatArray) -> IntArray:
+    edges = np.unique(np.quantile(y, np.linspace(0, 1, N_FOLDS + 1)[1:-1]))
+    return np.unique(np.searchsorted(edges, y, side="right"), return_inverse=True)[1].astype(np.intp)
+
+
+def _folds_of(fold_of: IntArray, n_folds: int) -> tuple[Fold, ...]:
+    numbers = [number for number in range(n_folds) if (fold_of == number).any()]
+    return tuple(
+        Fold(np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)) for number in numbers
+    )
+
+
+def _time_ordered(time: FloatArray, structure: RowStructure, n_folds: int) -> FoldPlan:
+    """Hold out later and later blocks; the last block is fold 0, as its training rows are the most."""
+    moments, place = np.unique(time, return_inverse=True)
+    if len(moments) < 2:
+        raise InputError("time_column holds one point in time only; give one with an order, or leave it out.")
+    share_before = np.cumsum(np.bincount(place)) / len(time)
+    edges = np.linspace(FIRST_TRAINING_SHARE, 1, n_folds + 1)
+    block_of_moment = np.searchsorted(edges[:-1], share_before - 1e-12, side="right")
+    block_of_moment[-1] = max(block_of_moment[-1], 1)  # rows of one moment are never split
+    block_of_moment[0] = 0
+    block = block_of_moment[place].astype(np.intp)
+    units = _units(structure)
+    folds = []
+    for number in sorted(set(block[block > 0].tolist()), reverse=True):
+        held_out = block == number
+        train = block < number
+        if units is not None:
+            train &= ~np.isin(units, units[held_out])
+        if train.any():
+            folds.append(Fold(np.flatnonzero(train), np.flatnonzero(held_out)))
+    if not folds:
+        raise InputError(
+            "No fold can be both time-ordered and grouped: every group spans all times. Give time_column "
+            "or groups, "
+            "not both."
+        )
+    return FoldPlan(tuple(folds), "time-ordered", block)
+
+
+def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:
+    splitter, n_rows = structure.splitter, len(y)
+    if hasattr(splitter, "split"):
+        pairs: Iterable[Any] = splitter.split(np.zeros((n_rows, 1)), y, structure.groups)
+    elif isinstance(splitter, Iterable) and not isinstance(splitter, str):
+        pairs = splitter
+    else:
+        raise InputError(
+            f"splitter is {splitter!r}; give a scikit-learn splitter such as KFold(5), or a list of "
+            f"(train, held_out) "
+            "row positions."
+        )
+    try:
+        drawn = list(pairs)
+    except ValueError as error:
+        raise InputError(f"The splitter cannot split these {n_rows} rows: {error}") from error
+    folds = tuple(_custom_fold(pair, number, n_rows) for number, pair in enumerate(drawn))
+    if not folds:
+        raise InputError(
+            "The splitter gives no folds; give at least one pair of (train, held_out) row positions."
+        )
+    times = np.bincount(np.concatenate([fold.held_out for fold in folds]), minlength=n_rows)
+    if times.max() > 1:
+        row = int(times.argmax())
+        raise InputError(
+            f"The splitter holds out row {row} in {times[row]} folds; a row may be held out once. Repeated "
+            f"splitters "
+            "don't fit: use one without repeats."
+        )
+    return FoldPlan(folds, "custom", _units(structure))
+
+
+def _custom_fold(pair: Any, number: int, n_rows: int) -> Fold:
+    where = f"Fold {number} of the splitter"
+    try:
+        train, held_out = (_positions(rows, n_rows) for rows in pair)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where} is not a pair of row positions (train, held_out): {error}.") from error
+    for name, rows in (("train", train), ("held_out", held_out)):
+        if not len(rows):
+            raise InputError(f"{where} has no {name} rows.")
+        if rows[0] < 0 or rows[-1] >= n_rows:
+            raise InputError(
+                f"{where} names row {rows[0] if rows[0] < 0 else rows[-1]}; df has rows 0 to {n_rows - 1}."
+            )
+    both = np.intersect1d(train, held_out, assume_unique=True)
+    if len(both):
+        raise InputError(
+            f"{where} has {len(both)} rows in both train and held_out, the first is row {both[0]}."
+        )
+    return Fold(train, held_out)
+
+
+def _positions(rows: Any, n_rows: int) -> IntArray:
+    array = np.asarray(rows)
+    if array.dtype == bool:
+        if len(array) != n_rows:
+            raise ValueError(f"a mask of {len(array)} rows for {n_rows}")
+        return np.flatnonzero(array)
+    if array.size and array.dtype.kind not in "iu":
+        raise TypeError(f"positions are {array.dtype}, not integers")
+    return np.unique(array).astype(np.intp)

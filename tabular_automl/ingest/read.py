@@ -1,0 +1,221 @@
+"""Read CSV and Parquet files, whole or in chunks, with errors that name file, line and hint."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.schema import Schema
+from tabular_automl.ingest.canonical import READ_AS_TEXT
+from tabular_automl.ingest.csv_format import CsvFormat, open_bytes, sniff_csv
+from tabular_automl.ingest.frames import to_pandas
+
+NA_TEXTS = ("", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "<NA>", "#N/A", "NaT")
+"""Texts that a CSV cell holds for "missing" in columns of numbers and truth values."""
+
+_PARQUET_MAGIC = b"PAR1"
+_INTEGER = r"^\s*[+-]?(0|[1-9]\d{0,17})\s*$"
+_FLOAT = r"^\s*[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$"
+_TRUTHS = {"True": True, "False": False, "true": True, "false": False, "TRUE": True, "FALSE": False}
+
+
+def read_table(path: str | Path, schema: Schema | None = None) -> pd.DataFrame:
+    """Read a CSV (also .gz) or Parquet file whole.
+
+    Parameters
+    ----------
+    path
+        The file. Its content tells of which type it is; delimiter and encoding of CSV are found out.
+    schema
+        With the schema of a training table, cells of CSV stay text, to be parsed as in training. Without,
+        columns that are numbers or truth values throughout get that type.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, empty, ragged or of another type.
+    """
+    path = Path(path)
+    if _is_parquet(path):
+        with _parquet_errors(path):
+            return to_pandas(pd.read_parquet(path))
+    form = sniff_csv(path)
+    frames = list(_csv_frames(path, form, None))
+    frame = frames[0]
+    if schema is not None:
+        return frame
+    frame.attrs.clear()
+    typed = [_typed(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    result = pd.concat(typed, axis=1) if typed else frame
+    result.columns = frame.columns
+    return result
+
+
+def read_chunks(path: str | Path, chunk_rows: int, schema: Schema | None = None) -> Iterator[pd.DataFrame]:
+    """Read a CSV or Parquet file in frames of at most ``chunk_rows`` rows; one empty frame if it has no rows.
+
+    Cells of CSV are text in every chunk, so that chunks cannot disagree on types.
+
+    Parameters
+    ----------
+    path
+        The file.
+    chunk_rows
+        Rows of a chunk.
+    schema
+        Taken for symmetry with `read_table`: chunks of CSV are text with and without it.
+
+    Raises
+    ------
+    InputError
+        As `read_table`, if need be in the middle of the file.
+    """
+    del schema
+    path = Path(path)
+    if _is_parquet(path):
+        yield from _parquet_chunks(path, chunk_rows)
+    else:
+        yield from _csv_frames(path, sniff_csv(path), chunk_rows)
+
+
+def _is_parquet(path: Path) -> bool:
+    with open_bytes(path) as file:
+        try:
+            return file.read(4) == _PARQUET_MAGIC
+        except OSError:
+            return False  # damaged gzip: the CSV reader says so
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"File {str(path)!r} is a damaged Parquet file: {reason}. Copy or write it again."
+        ) from error
+
+
+def _parquet_chunks(path: Path, chunk_rows: int) -> Iterator[pd.DataFrame]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _parquet_errors(path), pq.ParquetFile(path) as file:
+        start = 0
+        for batch in file.iter_batches(batch_size=chunk_rows):
+            frame = pa.Table.from_batches([batch]).to_pandas()
+            if isinstance(frame.index, pd.RangeIndex):
+                frame.index = pd.RangeIndex(start, start + len(frame))
+            start += len(frame)
+            yield to_pandas(frame)
+        if start == 0:
+            yield to_pandas(file.schema_arrow.empty_table().to_pandas())
+
+
+def _csv_frames(path: Path, form: CsvFormat, chunk_rows: int | None) -> Iterator[pd.DataFrame]:
+    """Yield frames of text cells; empty cells are missing."""
+    with _csv_errors(path, form), open_bytes(path) as file:
+        reader = pd.read_csv(
+            file,
+            sep=form.delimiter,
+            encoding=form.encoding,
+            header=None,
+            names=list(range(len(form.names))),
+            skiprows=form.header_lines,
+            dtype=str,
+            keep_default_na=False,
+            na_values=[],
+            index_col=False,
+            chunksize=chunk_rows,
+        )
+        frames: Any = [reader] if chunk_rows is None else reader
+        for frame in frames:
+            yield _checked(frame, path, form)
+
+
+def _checked(frame: pd.DataFrame, path: Path, form: CsvFormat) -> pd.DataFrame:
+    """Refuse rows that are too short: pandas fills them up with missing cells, while empty cells are ""."""
+    short = frame.iloc[:, -1].isna().to_numpy()
+    if short.any():
+        row = int(np.flatnonzero(short)[0])
+        found = int(frame.iloc[row].notna().sum())
+        line = int(frame.index[row]) + form.header_lines + 1
+        raise InputError(
+            f"File {str(path)!r}, about line {line}: {found} cells where the header has {len(form.names)} "
+            f"(delimiter "
+            f"{form.delimiter!r}). Complete the row or remove it."
+        )
+    named = frame.copy(deep=False)
+    named.columns = pd.Index(form.names, dtype=object)
+    named.attrs[READ_AS_TEXT] = True
+    return named
+
+
+@contextmanager
+def _csv_errors(path: Path, form: CsvFormat) -> Iterator[None]:
+    where = f"File {str(path)!r}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            yield
+    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise InputError(f"{where}{_explain(str(error), form)}") from error
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{where} has a header but no rows.") from None
+    except (EOFError, OSError) as error:
+        raise InputError(f"{where} is damaged or cannot be read: {error}. Copy it again.") from error
+
+
+def _explain(message: str, form: CsvFormat) -> str:
+    ragged = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", message)
+    if ragged:
+        expected, line, saw = ragged.groups()
+        return (
+            f", line {line}: {saw} cells where the header has {expected} (delimiter {form.delimiter!r}). "
+            f"Quote cells that "
+            "hold the delimiter, or remove the row."
+        )
+    quote = re.search(r"EOF inside string starting at row (\d+)", message)
+    if quote:
+        line = str(int(quote.group(1)) + form.header_lines + 1)
+        return f", about line {line}: a quotation mark is never closed. Close it, or double it inside cells."
+    if "Length of header" in message:
+        return f": rows have more cells than the header's {len(form.names)} names. Complete the header line."
+    return f" cannot be read as CSV with delimiter {form.delimiter!r}: {message}"
+
+
+def _typed(series: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Give a column of text the type all of its cells have; numbers with leading zeros stay text."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    known = series.where(~series.isin(NA_TEXTS))
+    present = known.dropna()
+    if not len(present):
+        return pd.Series(np.nan, index=series.index, dtype=np.float64)
+    if present.iloc[:1000].isin(list(_TRUTHS)).all() and present.isin(list(_TRUTHS)).all():
+        truths = known.map(_TRUTHS)
+        return truths.astype(bool) if len(present) == len(series) else truths.astype("boolean")
+    cells = pa.array(present.to_numpy(dtype=object), pa.string())
+    for pattern, target in ((_INTEGER, pa.int64()), (_FLOAT, pa.float64())):
+        if pc.all(pc.match_substring_regex(cells, pattern)).as_py():
+            numbers = pc.cast(pc.utf8_trim_whitespace(cells), target).to_numpy(zero_copy_only=False)
+            return _spread(numbers, known.notna().to_numpy(), series.index)
+    return series.where(series != "", np.nan)
+
+
+def _spread(numbers: Any, present: Any, index: pd.Index) -> "pd.Series[Any]":
+    if present.all():
+        return pd.Series(numbers, index=index)
+    values = np.full(len(present), np.nan)
+    values[present] = numbers
+    return pd.Series(values, index=index)

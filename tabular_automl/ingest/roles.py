@@ -1,0 +1,192 @@
+"""Split a frame into features and what the columns named by the user stand for."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.options import Options
+from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.ingest.cells import Cells, Form, read_cells
+from tabular_automl.preprocessing.parsing import guess_rule, parse_texts
+
+
+@dataclass(frozen=True, eq=False)
+class Roles:
+    """The parts a training table is split into.
+
+    Attributes
+    ----------
+    features
+        The columns that may become features.
+    target
+        The target column.
+    weight, groups, time
+        As given: one value a row, or None.
+    """
+
+    features: pd.DataFrame
+    target: "pd.Series[Any]"
+    weight: "pd.Series[Any] | None"
+    groups: "pd.Series[Any] | None"
+    time: "pd.Series[Any] | None"
+
+
+def check_names(frame: pd.DataFrame, options: Options) -> list[Finding]:
+    """Find target, weight, groups and time columns that are not there, and offer the nearest name."""
+    found = _check_name(frame, options.target, "Target", required=True)
+    for role, value in (
+        ("weight", options.weight),
+        ("groups", options.groups),
+        ("time_column", options.time_column),
+    ):
+        found += _check_name(frame, value, role)
+    if not found and _is_name(options.weight) and options.weight == options.target:
+        message = f"weight and target are the same column, {str(options.target)!r}."
+        found.append(Finding("unknown_column", Severity.ERROR, message, "Give each its own column."))
+    return found
+
+
+def split_roles(frame: pd.DataFrame, options: Options) -> Roles:
+    """Split a frame whose names `check_names` found to be all there.
+
+    The weight and groups columns leave the features; the time column stays one.
+
+    Raises
+    ------
+    InputError
+        If an array given for a role has another length than the frame.
+    """
+    leaving = [options.target]
+    leaving += [value for value in (options.weight, options.groups) if _is_name(value)]
+    return Roles(
+        features=frame.drop(columns=leaving),
+        target=frame[options.target],
+        weight=_role(frame, options.weight, "weight"),
+        groups=_role(frame, options.groups, "groups"),
+        time=_role(frame, options.time_column, "time_column"),
+    )
+
+
+def row_weights(weight: "pd.Series[Any] | None") -> FloatArray | None:
+    """Return weights of mean 1, or None where all rows count alike.
+
+    Raises
+    ------
+    InputError
+        If a weight is missing, infinite or negative, is no number, or all are zero.
+    """
+    if weight is None:
+        return None
+    values = _as_numbers(weight, "weight")
+    for what, bad in (
+        ("missing or infinite", ~np.isfinite(values)),
+        ("negative", values < 0),
+    ):
+        if bad.any():
+            row = int(np.flatnonzero(bad)[0])
+            raise InputError(
+                f"{int(bad.sum())} weights are {what}, the first in row {row} ({weight.iloc[row]}). "
+                f"Weights must be "
+                "numbers from 0 up; give rows that should not count a weight of 0."
+            )
+    if not values.any():
+        raise InputError("All weights are 0. Give at least some rows a weight above 0.")
+    scaled = values / values.mean()
+    return None if np.ptp(scaled) == 0 else scaled
+
+
+def row_groups(groups: "pd.Series[Any] | None") -> NDArray[np.intp] | None:
+    """Return group numbers; a row whose group is missing is a group of its own."""
+    if groups is None:
+        return None
+    codes, levels = read_cells(groups, "groups").texts()
+    alone = codes < 0
+    return np.where(alone, len(levels) + np.cumsum(alone), codes).astype(np.intp)
+
+
+def row_times(time: "pd.Series[Any] | None") -> FloatArray | None:
+    """Return times as numbers that can be ordered.
+
+    Raises
+    ------
+    InputError
+        If a time is missing or is neither a date nor a number.
+    """
+    if time is None:
+        return None
+    values = _as_numbers(time, "time_column")
+    bad = ~np.isfinite(values)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"{int(bad.sum())} rows of time_column have no readable time, the first is row {row} "
+            f"({time.iloc[row]}). "
+            "Fill or drop them."
+        )
+    return values
+
+
+def _as_numbers(series: "pd.Series[Any]", role: str) -> FloatArray:
+    cells: Cells = read_cells(series, role)
+    if cells.form is not Form.TEXT:
+        return cells.numbers()
+    codes, levels = cells.texts()
+    rule = guess_rule(levels, np.bincount(codes[codes >= 0], minlength=len(levels)))
+    if rule is None:
+        raise InputError(f"{role} holds text such as {str(series.iloc[0])!r}. Give numbers{_or_dates(role)}.")
+    return np.append(parse_texts(levels, rule), np.nan)[codes]
+
+
+def _or_dates(role: str) -> str:
+    return " or dates" if role == "time_column" else ""
+
+
+def _is_name(value: object) -> bool:
+    return value is not None and isinstance(value, str | int | float | tuple)
+
+
+def _is_hashable(value: object) -> bool:
+    return getattr(value, "__hash__", None) is not None and not isinstance(value, tuple | pd.Index)
+
+
+def _check_name(frame: pd.DataFrame, value: Any, role: str, *, required: bool = False) -> list[Finding]:
+    if not required and not _is_name(value):
+        return []
+    if _is_hashable(value) and value in frame.columns:
+        return []
+    names = [str(name) for name in frame.columns]
+    near = get_close_matches(str(value), names, n=1, cutoff=0.5)
+    shown = ", ".join(repr(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
+    way_out = f"Did you mean {near[0]!r}?" if near else f"The columns are: {shown}."
+    if _is_hashable(value):
+        message = f"{role} {str(value)!r} is not a column of df."
+    else:
+        message = f"{role} must be the name of a column of df, not a {type(value).__name__}."
+    return [Finding("unknown_column", Severity.ERROR, message, way_out, str(value))]
+
+
+def _role(frame: pd.DataFrame, value: Any, role: str) -> "pd.Series[Any] | None":
+    if value is None:
+        return None
+    if _is_name(value):
+        column: pd.Series[Any] = frame[value]
+        return column
+    if isinstance(value, pd.Series):
+        if len(value) == len(frame) and not value.index.equals(frame.index):
+            raise InputError(
+                f"The index of {role} differs from that of df, so that rows could be mixed up. Align them, "
+                f"or pass "
+                f"{role}.to_numpy() to go by position."
+            )
+        series = value
+    else:
+        series = pd.Series(value.to_pandas() if hasattr(value, "to_pandas") else np.asarray(value))
+    if len(series) != len(frame):
+        raise InputError(f"{role} has {len(series)} values for {len(frame)} rows. Give one a row.")
+    return series

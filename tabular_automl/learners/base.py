@@ -1,0 +1,152 @@
+"""The extension point: what a learner family is."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from tabular_automl.core.candidate import Params, Recipe
+from tabular_automl.core.errors import UnsupportedProblemError
+from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, Rows
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.task import TaskKind
+from tabular_automl.learners.space import Space
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a family declares about itself; the rest of the house never sniffs.
+
+    Attributes
+    ----------
+    tasks
+        The task kinds it can fit.
+    handles_missing
+        Whether its matrix may hold NaN.
+    handles_categories
+        Whether it uses the category codes that its recipe declares in `FeatureSpec.categorical`.
+    uses_rounds
+        Whether it counts rounds, so that its curve has one value a round; else the curve has one value.
+    uses_weights
+        Whether row weights change the fit.
+    needs_features
+        Whether it needs at least one column.
+    deterministic
+        Whether the same rows, parameters, seed and threads give the same model.
+    """
+
+    tasks: frozenset[TaskKind] = frozenset(TaskKind)
+    handles_missing: bool = False
+    handles_categories: bool = False
+    uses_rounds: bool = False
+    uses_weights: bool = True
+    needs_features: bool = True
+    deterministic: bool = True
+
+
+class Limits(NamedTuple):
+    """Cap on rounds, and rounds without improvement before a fit stops (None: never)."""
+
+    max_rounds: int
+    patience: int | None
+
+
+class Learner(ABC):
+    """A learner family: stateless, picklable, safe to make anew in every worker.
+
+    The life of a family in a run:
+
+    1. `require` refuses problems it cannot fit; `defaults` and `space` say what to try, `recipe` what matrix
+       to make for given parameters, `cost` and `expected_rounds` what it will take, `limits` when to stop.
+    2. A worker calls `fit` once a fold with NumPy arrays that may be read-only, asks the model for held-out
+       predictions at a chosen round and has it saved into an empty folder.
+    3. `load` gives the model back, with bit-identical predictions, in this process or another.
+
+    A family of your own is named ``package.module:Class`` wherever a family's name is expected; check it with
+    ``tabular_automl.testing.learner_checks``.
+
+    Attributes
+    ----------
+    family
+        Its name.
+    code_version
+        Raise it whenever the same input may give another model: stored fits are then made again.
+    libraries
+        Distribution names of the libraries whose versions its results depend on.
+    capabilities
+        What it declares about itself.
+    """
+
+    family: ClassVar[str]
+    code_version: ClassVar[int]
+    libraries: ClassVar[tuple[str, ...]]
+    capabilities: ClassVar[Capabilities]
+
+    @abstractmethod
+    def defaults(self, shape: ProblemShape) -> Params:
+        """Return good hyperparameters for a problem of this shape, inside `space`."""
+
+    @abstractmethod
+    def space(self, shape: ProblemShape) -> Space:
+        """Return what may be tuned, within bounds that make sense for this shape."""
+
+    @abstractmethod
+    def recipe(self, params: Params) -> Recipe:
+        """Return the preprocessing recipe that feeds a model with these parameters."""
+
+    @abstractmethod
+    def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
+        """Return the core-seconds that one fit of ``rounds`` rounds on ``shape.n_rows`` rows should take.
+
+        A static formula: it reads no clock and no result, so that a run bounded by counts is reproducible.
+        """
+
+    @abstractmethod
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        """Fit one model.
+
+        Parameters
+        ----------
+        train, held_out
+            Rows to learn from, and rows for the loss curve and early stopping (None for a refit: the fit then
+            runs ``context.max_rounds`` rounds). Never changed.
+        params
+            Values for the active parameters of `space`; what is missing takes its default.
+        context
+            Columns, seed, threads, limits; ``should_stop`` is asked between rounds.
+
+        Returns
+        -------
+        FitOutcome
+            The model with all its rounds; ``complete=False`` when ``should_stop`` cut it short, in which case
+            it still holds at least one round.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path) -> FittedModel:
+        """Return the model that `FittedModel.save` wrote into the folder."""
+
+    def limits(self, shape: ProblemShape, params: Params) -> Limits:
+        """Return the cap on rounds and the patience; patience is shorter on many rows."""
+        del params
+        if not self.capabilities.uses_rounds:
+            return Limits(1, None)
+        return Limits(10_000, max(20, round(300 * min(1.0, 10_000 / max(shape.n_rows, 1)))))
+
+    def expected_rounds(self, shape: ProblemShape, params: Params) -> int:
+        """Return the rounds at which a fit is expected to stop, for `cost` before anything was measured."""
+        return self.limits(shape, params).max_rounds
+
+    def require(self, shape: ProblemShape) -> None:
+        """Refuse a problem this family cannot fit.
+
+        Raises
+        ------
+        UnsupportedProblemError
+            Says what it cannot fit.
+        """
+        if shape.task not in self.capabilities.tasks:
+            fitting = ", ".join(sorted(self.capabilities.tasks))
+            raise UnsupportedProblemError(f"{self.family} cannot fit {shape.task} tasks, only {fitting}.")
+        if self.capabilities.needs_features and shape.n_columns == 0:
+            raise UnsupportedProblemError(f"{self.family} needs at least one usable feature column.")

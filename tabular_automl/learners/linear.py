@@ -1,0 +1,302 @@
+"""Regularised linear models: ridge and logistic regression along a path from strong to weak penalty."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import expit, log_expit, logsumexp, softmax
+
+from tabular_automl.core.candidate import Params, Recipe, freeze_params
+from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
+from tabular_automl.core.metrics import training_loss
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.state import State, load_state, save_state
+from tabular_automl.core.task import TaskKind
+from tabular_automl.learners.base import Capabilities, Learner, Limits
+from tabular_automl.learners.space import Choice, Space
+
+# Penalties on the summed loss of standardised targets, factor 10**0.5 apart; 1 / C in scikit-learn's terms.
+RIDGE_PENALTIES = tuple(np.geomspace(1e5, 1e-3, 17).tolist())
+LOGISTIC_PENALTIES = tuple(np.geomspace(1e3, 1e-3, 13).tolist())
+PATIENCE = 4
+MARGIN = 0.25
+MAX_ITERATIONS = 60
+TOLERANCE = 1e-6
+
+
+class Linear(Learner):
+    """Ridge or (multinomial) logistic regression; a round is a point on the path of penalties.
+
+    All points share one rotation of the matrix to its principal axes, in which ridge has a closed form and
+    the logistic loss is nearly round, so that a point needs few quasi-Newton steps from the one before.
+    Held-out rows choose the point, and the bag's joint round chooses one penalty for all folds.
+    """
+
+    family: ClassVar[str] = "linear"
+    code_version: ClassVar[int] = 1
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
+    capabilities: ClassVar[Capabilities] = Capabilities(uses_rounds=True)
+
+    def defaults(self, shape: ProblemShape) -> Params:
+        """Return hinges on numbers where there are rows enough to place them."""
+        return freeze_params({"knots": 0 if shape.n_rows < 500 else 6 if shape.n_rows < 5_000 else 12})
+
+    def space(self, shape: ProblemShape) -> Space:
+        """Return the number of hinges a numeric column is bent at."""
+        del shape
+        return Space((Choice("knots", (0, 3, 6, 12)),))
+
+    def recipe(self, params: Params) -> Recipe:
+        """Return the recipe of imputed, standardised numbers and indicators."""
+        return Recipe("linear", freeze_params({"knots": int(dict(params).get("knots") or 0)}))
+
+    def limits(self, shape: ProblemShape, params: Params) -> Limits:
+        """Return the length of the path, left after a few points without gain."""
+        del params
+        return Limits(len(_penalties(shape.task)), PATIENCE)
+
+    def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
+        """Return core-seconds: one Gram matrix and rotation, then a few passes over the rows a point."""
+        knots = int(dict(params).get("knots") or 0)
+        columns = min(2_000.0, 1.0 + shape.n_numeric * (1 + knots) + 8.0 * shape.n_categorical)
+        rotation = shape.n_rows * columns**2 * 2e-10 + columns**3 * 1e-9
+        passes = 0 if shape.task is TaskKind.REGRESSION else 20
+        a_pass = shape.n_rows * shape.n_outputs * (columns * 4e-10 + 2e-8)
+        return 0.005 + rotation + rounds * (1e-3 + passes * a_pass)
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        """Walk the path until the held-out loss has not improved for ``context.patience`` points."""
+        del params
+        task = context.shape.task
+        loss, link = training_loss(task), _Link.of(train, task)
+        points: list[tuple[FloatArray, FloatArray]] = []
+        curve: list[float] = []
+        complete = True
+        for point in _path(train, context):
+            points.append(point)
+            if held_out is not None:
+                predictions = link.predict(held_out.X, *point)
+                curve.append(loss.loss(held_out.y, predictions, held_out.weight))
+            if len(points) >= context.max_rounds or _ran_out(curve, context.patience):
+                break
+            if context.should_stop():
+                complete = False
+                break
+        coefficients, intercepts = (np.stack(parts) for parts in zip(*points, strict=True))
+        return FitOutcome(LinearModel(coefficients, intercepts, link), np.array(curve), complete)
+
+    def load(self, folder: Path) -> FittedModel:
+        """Return the saved model."""
+        state = load_state(folder)
+        link = _Link(TaskKind(state.facts["task"]), state.facts["low"], state.facts["high"])
+        return LinearModel(state.arrays["coefficients"], state.arrays["intercepts"], link)
+
+
+@dataclass(frozen=True)
+class _Link:
+    """From linear predictions to values or probabilities.
+
+    Values are held within the training targets, widened by a quarter of their range: a row unlike all others
+    must not get an absurd prediction.
+    """
+
+    task: TaskKind
+    low: float = 0.0
+    high: float = 0.0
+
+    @classmethod
+    def of(cls, train: Rows, task: TaskKind) -> "_Link":
+        margin = MARGIN * float(np.ptp(train.y))
+        return cls(task, float(train.y.min()) - margin, float(train.y.max()) + margin)
+
+    def predict(self, X: FloatArray, coefficients: FloatArray, intercepts: FloatArray) -> FloatArray:
+        """Return predictions, shape (n, n_outputs)."""
+        linear: FloatArray = X @ coefficients + intercepts
+        if self.task is TaskKind.REGRESSION:
+            return np.clip(linear, self.low, self.high)
+        found: FloatArray = expit(linear) if self.task is TaskKind.BINARY else softmax(linear, axis=1)
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel:
+    """Coefficients of every point on the path, shape (rounds, n_features, n_outputs), and intercepts."""
+
+    coefficients: FloatArray
+    intercepts: FloatArray
+    link: _Link
+
+    @property
+    def rounds(self) -> int:
+        """Points on the path."""
+        return len(self.coefficients)
+
+    def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
+        """Return predictions of the ``rounds``-th point, shape (n, n_outputs)."""
+        point = min(rounds or self.rounds, self.rounds) - 1
+        return self.link.predict(X, self.coefficients[point], self.intercepts[point])
+
+    def save(self, folder: Path, rounds: int | None = None) -> None:
+        """Write the first ``rounds`` points."""
+        kept = rounds or self.rounds
+        arrays = {"coefficients": self.coefficients[:kept], "intercepts": self.intercepts[:kept]}
+        facts = {"task": str(self.link.task), "low": self.link.low, "high": self.link.high}
+        save_state(State(facts, arrays), folder)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rotated:
+    """Centred rows on the principal axes of the weighted Gram matrix, those without variance left out.
+
+    ``Z`` = (X - mean) @ axes, shape (n, r); ``variances`` (r,) are weighted sums of squares along the axes.
+    """
+
+    Z: FloatArray
+    axes: FloatArray
+    variances: FloatArray
+    mean: FloatArray
+    weight: FloatArray
+
+    @classmethod
+    def of(cls, train: Rows) -> "_Rotated":
+        n_rows, n_features = train.X.shape
+        weight = np.ones(n_rows) if train.weight is None else train.weight / train.weight.mean()
+        mean = weight @ train.X / weight.sum()
+        if n_features <= n_rows:
+            weighted = train.X if train.weight is None else train.X * weight[:, np.newaxis]
+            gram = train.X.T @ weighted - weight.sum() * np.outer(mean, mean)
+            variances, axes = np.linalg.eigh(gram)
+        else:
+            scaled = (train.X - mean) * np.sqrt(weight)[:, np.newaxis]
+            variances, left = np.linalg.eigh(scaled @ scaled.T)
+            axes = scaled.T @ (left / np.sqrt(np.maximum(variances, 1e-300)))
+        kept = variances > 1e-9 * max(float(variances[-1]), 1e-9)
+        axes = np.ascontiguousarray(axes[:, kept])
+        return cls(train.X @ axes - mean @ axes, axes, variances[kept], mean, weight)
+
+    def unrotate(self, coefficients: FloatArray, intercepts: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return coefficients and intercepts for rows as they came."""
+        back = self.axes @ coefficients
+        return back, intercepts - self.mean @ back
+
+
+def _penalties(task: TaskKind) -> tuple[float, ...]:
+    return RIDGE_PENALTIES if task is TaskKind.REGRESSION else LOGISTIC_PENALTIES
+
+
+def _ran_out(curve: list[float], patience: int | None) -> bool:
+    return patience is not None and len(curve) > 0 and len(curve) - 1 - int(np.argmin(curve)) >= patience
+
+
+def _path(train: Rows, context: FitContext) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Yield coefficients (n_features, n_outputs) and intercepts (n_outputs,) from strong to weak penalty."""
+    rotated = _Rotated.of(train)
+    if context.shape.task is TaskKind.REGRESSION:
+        return _ridge_path(rotated, train.y)
+    return _logistic_path(rotated, train.y, context)
+
+
+def _ridge_path(rotated: _Rotated, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+    center = float(np.average(y, weights=rotated.weight))
+    spread = float(np.sqrt(np.average((y - center) ** 2, weights=rotated.weight))) or 1.0
+    moments = rotated.Z.T @ (rotated.weight * (y - center) / spread)
+    for penalty in RIDGE_PENALTIES:
+        coefficients = spread * moments / (rotated.variances + penalty)
+        yield rotated.unrotate(coefficients[:, np.newaxis], np.array([center]))
+
+
+def _logistic_path(
+    rotated: _Rotated, y: FloatArray, context: FitContext
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    codes = y.astype(np.intp)
+    n_outputs = context.shape.n_outputs
+    frequencies = np.bincount(codes, weights=rotated.weight, minlength=max(n_outputs, 2))
+    # One row spread over all classes keeps the intercept of a class absent in this fold finite.
+    frequencies = (frequencies + 1.0 / len(frequencies)) / (frequencies.sum() + 1.0)
+    curvature = float(np.mean(frequencies * (1 - frequencies)))
+    objective = _binary_loss(rotated, y) if n_outputs == 1 else _multinomial_loss(rotated, codes)
+    intercepts = np.log(frequencies[1:] / frequencies[:1]) if n_outputs == 1 else np.log(frequencies)
+    coefficients = np.zeros((rotated.Z.shape[1], n_outputs))
+    for penalty in LOGISTIC_PENALTIES:
+        # In these units the loss is about equally curved in all directions: a diagonal preconditioner.
+        curvatures = curvature * np.append(rotated.variances, rotated.weight.sum())
+        curvatures[:-1] += penalty
+        units = 1.0 / np.sqrt(curvatures)[:, np.newaxis]
+        start = np.vstack([coefficients, intercepts]) / units
+        solution = units * _minimise(_in_units(objective, units, penalty), start, context.should_stop)
+        coefficients, intercepts = solution[:-1], solution[-1]
+        yield rotated.unrotate(coefficients, intercepts)
+
+
+Objective = Callable[[FloatArray, FloatArray], tuple[float, FloatArray, FloatArray]]
+
+
+def _in_units(
+    objective: Objective, units: FloatArray, penalty: float
+) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+    """Return penalised loss and gradient of flat coefficients, intercepts last, in these units."""
+
+    def value_and_gradient(flat: FloatArray) -> tuple[float, FloatArray]:
+        solution = flat.reshape(len(units), -1) * units
+        loss, by_coefficient, by_intercept = objective(solution[:-1], solution[-1])
+        loss += 0.5 * penalty * float(np.sum(solution[:-1] ** 2))
+        gradient = np.vstack([by_coefficient + penalty * solution[:-1], by_intercept]) * units
+        return loss, gradient.ravel()
+
+    return value_and_gradient
+
+
+def _minimise(
+    objective: Callable[[FloatArray], tuple[float, FloatArray]],
+    start: FloatArray,
+    should_stop: Callable[[], bool],
+) -> FloatArray:
+    """Return the minimum, or where it was when asked to stop, in the shape of ``start``."""
+
+    def stop_if_asked(intermediate_result: object) -> None:
+        del intermediate_result
+        if should_stop():
+            raise StopIteration
+
+    found = minimize(
+        objective,
+        start.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=stop_if_asked,
+        options={"maxiter": MAX_ITERATIONS, "ftol": TOLERANCE, "gtol": 1e-3},
+    )
+    solution: FloatArray = found.x.reshape(start.shape)
+    return solution
+
+
+def _binary_loss(rotated: _Rotated, y: FloatArray) -> Objective:
+    sign = np.where(y > 0.5, 1.0, -1.0)
+
+    def objective(coefficients: FloatArray, intercepts: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        margin = sign * (rotated.Z @ coefficients[:, 0] + intercepts[0])
+        loss = -float(rotated.weight @ log_expit(margin))
+        slope = -rotated.weight * sign * expit(-margin)
+        return loss, (rotated.Z.T @ slope)[:, np.newaxis], np.array([slope.sum()])
+
+    return objective
+
+
+def _multinomial_loss(rotated: _Rotated, codes: NDArray[np.intp]) -> Objective:
+    rows = np.arange(len(codes))
+    weight = rotated.weight[:, np.newaxis]
+
+    def objective(coefficients: FloatArray, intercepts: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        logits = rotated.Z @ coefficients + intercepts
+        normaliser = logsumexp(logits, axis=1)
+        loss = float(rotated.weight @ (normaliser - logits[rows, codes]))
+        slope = np.exp(logits - normaliser[:, np.newaxis])
+        slope[rows, codes] -= 1.0
+        slope *= weight
+        return loss, rotated.Z.T @ slope, slope.sum(axis=0)
+
+    return objective

@@ -1,0 +1,53 @@
+"""Learner families by name; a family's module is imported when it is asked for, not before."""
+
+from difflib import get_close_matches
+from importlib import import_module
+from types import MappingProxyType
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.learners.base import Learner
+
+_SHIPPED = MappingProxyType(
+    {
+        "lightgbm": "tabular_automl.learners.lightgbm:LightGBM",
+        "linear": "tabular_automl.learners.linear:Linear",
+        "prior": "tabular_automl.learners.prior:Prior",
+    }
+)
+
+FAMILIES: tuple[str, ...] = tuple(_SHIPPED)
+
+
+def learner_for(family: str) -> Learner:
+    """Return the learner of a shipped family, or of your own named ``package.module:Class``.
+
+    Raises
+    ------
+    InputError
+        If there is no such family, or what the name leads to is not a `Learner`.
+
+    Examples
+    --------
+    >>> learner_for("prior").family
+    'prior'
+    """
+    path = _SHIPPED.get(family, family)
+    module_name, colon, class_name = path.partition(":")
+    if not colon:
+        near = get_close_matches(family, FAMILIES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(
+            f"There is no learner family {family!r}.{hint} Shipped: {', '.join(FAMILIES)}. "
+            "Name one of your own as 'package.module:Class'."
+        )
+    try:
+        found = getattr(import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(
+            f"Learner family {family!r} cannot be imported: {error}. Is its package installed here?"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Learner)):
+        raise InputError(
+            f"Learner family {family!r} is {found!r}, not a subclass of Learner. Derive it from that."
+        )
+    return found()

@@ -1,0 +1,175 @@
+"""The recipe of tree learners: numbers as they are, categories as codes, dates and text as a few numbers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_automl.core.candidate import Recipe
+from tabular_automl.core.fitting import FeatureSpec, FloatArray
+from tabular_automl.core.schema import Kind
+from tabular_automl.core.state import State
+from tabular_automl.core.table import Column, Table
+from tabular_automl.preprocessing.datetime_parts import datetime_parts, varying_parts
+from tabular_automl.preprocessing.text_features import COUNTS, frequent_tokens, text_features
+
+MAX_LEVELS = 1_000
+
+
+@dataclass(frozen=True, eq=False)
+class OrdinalColumn:
+    """How one column becomes one or more columns of the matrix.
+
+    Attributes
+    ----------
+    parts
+        Calendar parts of a datetime column.
+    tokens
+        Words looked for in a text column.
+    level_codes
+        Shape (n_categories,): the code of each level, all rare ones sharing the last; None to keep codes as
+        they are.
+    n_levels
+        Number of codes of a categorical column, 0 for others.
+    """
+
+    id: str
+    kind: Kind
+    parts: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    level_codes: NDArray[np.int32] | None = None
+    n_levels: int = 0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns it makes."""
+        if self.kind is Kind.DATETIME:
+            return (self.id, *(f"{self.id}_{part}" for part in self.parts))
+        if self.kind is Kind.TEXT:
+            words = (f"{self.id}_word{number}" for number in range(len(self.tokens)))
+            return (*(f"{self.id}_{count}" for count in COUNTS), *words)
+        return (self.id,)
+
+    def values(self, column: Column) -> FloatArray:
+        """Return the columns it makes, shape (len(names), n_rows)."""
+        if self.kind is Kind.DATETIME:
+            seconds = column.values.astype(np.float64, copy=False)
+            return np.vstack([seconds, datetime_parts(seconds, self.parts)])
+        if self.kind is Kind.TEXT:
+            return text_features(column, self.tokens)
+        if column.categories is None:
+            return column.values.astype(np.float64, copy=False)[np.newaxis]
+        return self._codes(column)[np.newaxis]
+
+    def _codes(self, column: Column) -> FloatArray:
+        codes = column.values.astype(np.intp)
+        found = (
+            codes.astype(np.float64)
+            if self.level_codes is None
+            else self.level_codes[codes].astype(np.float64)
+        )
+        found[codes < 0] = np.nan
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class OrdinalEncoder:
+    """Numbers and category codes with NaN, dates as seconds and calendar parts, text as counts and words."""
+
+    columns: tuple[OrdinalColumn, ...]
+
+    @classmethod
+    def fit(cls, recipe: Recipe, table: Table) -> "OrdinalEncoder":
+        """Look at every column once."""
+        del recipe
+        return cls(tuple(_fit_column(column) for column in table.columns))
+
+    @classmethod
+    def from_state(cls, recipe: Recipe, state: State) -> "OrdinalEncoder":
+        """Build it from what `state` returned."""
+        del recipe
+        return cls(tuple(column_from_facts(facts, state.arrays) for facts in state.facts["columns"]))
+
+    @cached_property
+    def features(self) -> FeatureSpec:
+        """The columns of the matrix; one column of zeros where the table has none."""
+        names: list[str] = []
+        categorical: dict[int, int] = {}
+        for column in self.columns:
+            if column.n_levels:
+                categorical[len(names)] = column.n_levels
+            names.extend(column.names)
+        return FeatureSpec(tuple(names) or ("none",), tuple(categorical), tuple(categorical.values()))
+
+    def transform(self, table: Table) -> FloatArray:
+        """Return the matrix, shape (n_rows, n_features)."""
+        by_column = np.zeros((len(self.features.names), table.n_rows))
+        start = 0
+        for plan, column in zip(self.columns, table.columns, strict=True):
+            block = plan.values(column)
+            by_column[start : start + len(block)] = block
+            start += len(block)
+        return np.ascontiguousarray(by_column.T)
+
+    def state(self) -> State:
+        """Return kinds, parts and words as facts, level codes as arrays."""
+        arrays = {f"{c.id}_level_codes": c.level_codes for c in self.columns if c.level_codes is not None}
+        return State({"columns": [column_facts(column) for column in self.columns]}, arrays)
+
+
+def fit_ordinal_column(column: Column, *, max_levels: int | None = MAX_LEVELS) -> OrdinalColumn:
+    """Decide how a column becomes numbers; ``max_levels=None`` keeps every level."""
+    if column.kind is Kind.DATETIME:
+        seconds = column.values.astype(np.float64, copy=False)
+        return OrdinalColumn(column.id, column.kind, parts=varying_parts(seconds))
+    if column.kind is Kind.TEXT and column.categories is not None:
+        return OrdinalColumn(column.id, column.kind, tokens=frequent_tokens(column))
+    if column.categories is None or column.kind is not Kind.CATEGORICAL:
+        # Two codes are a number like any other: no need for a split on sets of levels.
+        return OrdinalColumn(column.id, Kind.NUMERIC)
+    n_levels = max(len(column.categories), 1)
+    if max_levels is None or n_levels <= max_levels:
+        return OrdinalColumn(column.id, column.kind, n_levels=n_levels)
+    return OrdinalColumn(
+        column.id, column.kind, level_codes=_merge_rare(column, max_levels), n_levels=max_levels
+    )
+
+
+def column_facts(column: OrdinalColumn) -> dict[str, Any]:
+    """Return what a column's plan is, without its arrays, as JSON."""
+    return {
+        "id": column.id,
+        "kind": str(column.kind),
+        "parts": list(column.parts),
+        "tokens": list(column.tokens),
+        "n_levels": column.n_levels,
+    }
+
+
+def column_from_facts(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> OrdinalColumn:
+    """Return the plan that `column_facts` described."""
+    return OrdinalColumn(
+        id=facts["id"],
+        kind=Kind(facts["kind"]),
+        parts=tuple(facts["parts"]),
+        tokens=tuple(facts["tokens"]),
+        level_codes=arrays.get(f"{facts['id']}_level_codes"),
+        n_levels=facts["n_levels"],
+    )
+
+
+def _fit_column(column: Column) -> OrdinalColumn:
+    return fit_ordinal_column(column)
+
+
+def _merge_rare(column: Column, max_levels: int) -> NDArray[np.int32]:
+    """Keep the most frequent levels in their order; the others share the last code."""
+    n_categories = len(column.categories or ())
+    counts = np.bincount(column.values[column.values >= 0].astype(np.intp), minlength=n_categories)
+    kept = np.sort(np.argsort(-counts, kind="stable")[: max_levels - 1])
+    codes = np.full(n_categories, max_levels - 1, dtype=np.int32)
+    codes[kept] = np.arange(len(kept))
+    return codes

@@ -1,0 +1,150 @@
+"""Every candidate and every baseline, on the same folds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tabular_automl.core.candidate import Candidate, Origin
+from tabular_automl.core.crossfit import CommonRows, CrossFit, Failure
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.metrics import Metric, metric_named
+from tabular_automl.core.run import Run
+
+ENSEMBLE = "ensemble"
+NAME_WIDTH = 26
+FAMILY_WIDTH = 9
+STATUS_WIDTH = 18
+
+
+@dataclass(frozen=True)
+class _Line:
+    name: str
+    loss: float
+    family: str
+    origin: str
+    folds: int | None
+    rounds: int | None
+    fit_s: float
+    weight: float
+    status: str
+
+
+def leaderboard(run: Run) -> pd.DataFrame:
+    """Return the ensemble, then candidates and baselines from best to worst, then what failed.
+
+    The ensemble's score is the honest one (`HonestScore`), with the optimism of choosing taken off; it can
+    therefore be a little below that of its best member. A candidate's is its plain out-of-fold score on
+    the rows the ensemble rests on, or, where it covers fewer, on its own rows, which its status says.
+
+    Returns
+    -------
+    DataFrame
+        A row a candidate. Columns: rank (missing for failures), name, score (in the metric's own
+        direction), family, origin, folds, rounds (the joint stopping round), fit_s (core-seconds), weight
+        (in the ensemble) and status. Numbers are rounded and long texts cut, so that a printed line fits
+        110 columns; the run has them whole.
+    """
+    metric = metric_named(run.task.metric, run.task.kind)
+    rows = _weighed_rows(run)
+    weights = {member.candidate.key: member.weight for member in run.ensemble.members}
+    lines = [
+        _line(run, fit, metric.loss(run.y[seen], predictions, _weight(run, seen)), weights)
+        for fit in (*run.crossfits, *run.baselines)
+        for seen, predictions in [_seen(fit, rows)]
+    ]
+    lines.sort(key=lambda line: line.loss)
+    lines = [_ensemble_line(run, metric), *lines]
+    failed = [_failed_line(failure) for failure in run.failures]
+    table = pd.DataFrame([vars(line) for line in (*lines, *failed)]).rename(columns={"loss": "score"})
+    table.insert(0, "rank", [*range(1, len(lines) + 1), *[None] * len(failed)])
+    table["score"] = _rounded(np.array([metric.score(loss) for loss in table["score"]]))
+    return table.astype({"rank": "Int64", "folds": "Int64", "rounds": "Int64"})
+
+
+def _weighed_rows(run: Run) -> NDArray[np.intp]:
+    """Return the rows that all members cover."""
+    keys = {member.candidate.key for member in run.ensemble.members}
+    return CommonRows.of(tuple(fit for fit in run.crossfits if fit.candidate.key in keys)).rows
+
+
+def _seen(fit: CrossFit, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], FloatArray]:
+    """Return the weighed rows a fit covers, or its own where it covers none of them, with its predictions."""
+    shared = np.intersect1d(rows, fit.rows, assume_unique=True)
+    shared = shared if len(shared) else fit.rows
+    return shared, fit.predictions[np.searchsorted(fit.rows, shared)]
+
+
+def _weight(run: Run, rows: NDArray[np.intp]) -> FloatArray | None:
+    return None if run.weight is None else run.weight[rows]
+
+
+def _ensemble_line(run: Run, metric: Metric) -> _Line:
+    members = {member.candidate.key for member in run.ensemble.members}
+    fits = [fit for fit in run.crossfits if fit.candidate.key in members]
+    return _Line(
+        name=ENSEMBLE,
+        family=ENSEMBLE,
+        origin=f"{len(members)} member{'s' if len(members) > 1 else ''}",
+        loss=metric.score(run.score.value),
+        folds=min(len(fit.folds) for fit in fits),
+        rounds=None,
+        fit_s=round(sum(fit.seconds for fit in fits), 2),
+        weight=1.0,
+        status="honest score",
+    )
+
+
+def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _Line:
+    candidate = fit.candidate
+    is_baseline = candidate.origin is Origin.BASELINE
+    n_folds = run.n_folds if is_baseline else len(fit.folds)
+    status = "ok" if fit.complete else "cut short"
+    return _Line(
+        name=_name(candidate),
+        family=_family(candidate),
+        origin=str(candidate.origin),
+        loss=loss,
+        folds=n_folds,
+        rounds=None if is_baseline else fit.joint_round,
+        fit_s=round(fit.seconds, 2),
+        weight=round(weights.get(candidate.key, 0.0), 3),
+        status=status if n_folds == run.n_folds else f"{n_folds} of {run.n_folds} folds",
+    )
+
+
+def _failed_line(failure: Failure) -> _Line:
+    candidate = failure.candidate
+    return _Line(
+        name=_name(candidate),
+        family=_family(candidate),
+        origin=str(candidate.origin),
+        loss=float("nan"),
+        folds=None,
+        rounds=None,
+        fit_s=round(failure.seconds, 2),
+        weight=0.0,
+        status=_cut(f"failed: {failure.reason}", STATUS_WIDTH),
+    )
+
+
+def _name(candidate: Candidate) -> str:
+    name = candidate.label if candidate.origin is Origin.BASELINE else candidate.name
+    return _cut(name or candidate.name, NAME_WIDTH)
+
+
+def _family(candidate: Candidate) -> str:
+    return _cut(candidate.family.rpartition(":")[2], FAMILY_WIDTH)
+
+
+def _cut(text: str, width: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 3].rstrip()}..."
+
+
+def _rounded(scores: FloatArray) -> FloatArray:
+    """Round to six digits of the largest score, the same decimals for all."""
+    largest = float(np.nanmax(np.abs(scores)))
+    decimals = 6 if largest == 0 else 5 - int(np.floor(np.log10(largest)))
+    return np.round(scores, min(max(decimals, 0), 6))

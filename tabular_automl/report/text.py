@@ -1,0 +1,219 @@
+"""The summary of a run as plain text: what to expect first, then what it rests on."""
+
+import math
+import textwrap
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from tabular_automl.core.ensemble import Comparison
+from tabular_automl.core.metrics import Metric, metric_named
+from tabular_automl.core.run import Run
+from tabular_automl.core.schema import Severity
+from tabular_automl.report.leaderboard import leaderboard
+
+WIDTH = 110
+MOST_FINDINGS = 12
+MOST_LINES = 25
+MOST_CLASSES = 6
+
+
+class TextReport(str):
+    """A text that shows itself as it is, in a terminal and in a notebook."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def text_report(run: Run) -> TextReport:
+    """Return the summary of a run.
+
+    In this order: the expected score with its interval and optimism, the gain over each baseline in plain
+    words, what was found in the data with the way out, the data and its validation, the leaderboard,
+    failures, time.
+    """
+    metric = metric_named(run.task.metric, run.task.kind)
+    sections = [
+        _title(run),
+        _section("Expected score on new rows", _expected(run, metric)),
+        _section("Against the baselines", _against(run, metric)),
+        _section("Warnings about the data", _findings(run, Severity.WARNING)),
+        _section("Notes about the data", _findings(run, Severity.NOTICE)),
+        _section("How it was made", _made(run)),
+        _section("Leaderboard", _table(leaderboard(run))),
+        _section("Failures", _failures(run)),
+        _section("Time", _time(run)),
+    ]
+    return TextReport("\n\n".join("\n".join(lines) for lines in sections if lines))
+
+
+def _section(heading: str, lines: list[str]) -> list[str]:
+    return [heading, "-" * len(heading), *lines] if lines else []
+
+
+def _title(run: Run) -> list[str]:
+    size = f"{len(run.y):,} rows, {len(run.schema.features)} feature columns"
+    title = f"Model of {str(run.task.target)!r}: {run.task.kind}, {size}"
+    return [title, "=" * len(title)]
+
+
+def _expected(run: Run, metric: Metric) -> list[str]:
+    score = run.score
+    direction = "higher" if metric.greater_is_better else "lower"
+    if not math.isfinite(score.high - score.low):
+        return [
+            f"{score.metric} {_number(score.value, abs(score.value))} ({direction} is better)",
+            "No interval: the rows form too few independent blocks to say how sure this is.",
+        ]
+    width = score.high - score.low
+    value, low, high = (_number(number, width) for number in (score.value, score.low, score.high))
+    apparent = _number(_apparent(score.value, score.optimism, metric), width)
+    lines = [
+        f"{score.metric} {value}, 95% interval {low} to {high} ({direction} is better)",
+        f"Estimated on {score.n_rows:,} out-of-fold rows. On the rows that chose it the ensemble looks like "
+        f"{apparent}; the optimism of {_number(score.optimism, width)} is already taken off.",
+        "The interval covers the sampling of rows and the choice of the ensemble, not a shift of the data.",
+    ]
+    return _wrapped(lines)
+
+
+def _apparent(value: float, optimism: float, metric: Metric) -> float:
+    return value + optimism if metric.greater_is_better else value - optimism
+
+
+def _against(run: Run, metric: Metric) -> list[str]:
+    """Say how far above each baseline the ensemble is, the strongest baseline first."""
+    comparisons = sorted(run.comparisons, key=lambda comparison: comparison.gain)
+    if not comparisons:
+        return []
+    names = max(len(comparison.baseline) for comparison in comparisons)
+    rows = [(comparison, _baseline_score(comparison)) for comparison in comparisons]
+    scores = max(len(score) for _, score in rows)
+    lines = [f"{c.baseline:<{names}}  {score:>{scores}}  {_in_words(c, metric)}" for c, score in rows]
+    return [*_wrapped([_verdict(comparisons)]), *lines]
+
+
+def _verdict(comparisons: list[Comparison]) -> str:
+    not_beaten = [comparison.baseline for comparison in comparisons if not comparison.clear]
+    if not not_beaten:
+        which = "the one baseline" if len(comparisons) == 1 else f"all {len(comparisons)} baselines"
+        return f"The ensemble is clearly better than {which}."
+    return (
+        f"CAUTION: the ensemble is not clearly better than {', '.join(not_beaten)}. "
+        f"More rows or better columns may help; until then the other way serves as well."
+    )
+
+
+def _baseline_score(comparison: Comparison) -> str:
+    scale = comparison.high - comparison.low
+    return _number(comparison.baseline_score, scale or abs(comparison.baseline_score))
+
+
+def _in_words(comparison: Comparison, metric: Metric) -> str:
+    width = comparison.high - comparison.low
+    if not math.isfinite(width):
+        return f"gain {_number(comparison.gain, comparison.gain)}, interval unknown"
+    gain, low, high = (_number(value, width) for value in (comparison.gain, comparison.low, comparison.high))
+    if comparison.clear:
+        loss = comparison.baseline_score
+        share = f", {comparison.gain / loss:.0%} lower" if not metric.greater_is_better and loss > 0 else ""
+        return f"better by {gain} (95% interval {low} to {high}{share})"
+    if comparison.high < 0:
+        return f"WORSE by {gain.lstrip('-')} (95% interval of the gain {low} to {high})"
+    return f"NOT CLEARLY BETTER: gain {gain} (95% interval {low} to {high})"
+
+
+def _findings(run: Run, severity: Severity) -> list[str]:
+    found = [finding for finding in run.findings if finding.severity is severity]
+    lines = _bullets(str(finding) for finding in found[:MOST_FINDINGS])
+    left = len(found) - MOST_FINDINGS
+    return [*lines, f"... and {left} more in run.findings"] if left > 0 else lines
+
+
+def _made(run: Run) -> list[str]:
+    members = [f"{member.weight:.0%} {member.candidate.name}" for member in run.ensemble.members]
+    tried = len(run.crossfits) + len(run.failures)
+    lines = [
+        f"Target: {_target(run)}",
+        f"Validation: {run.n_folds} folds, {run.scheme}; every score is on rows its model did not see.",
+        f"Ensemble: {', '.join(members)}; chosen from {tried} candidate{'s' if tried > 1 else ''}.",
+    ]
+    return _wrapped(lines)
+
+
+def _target(run: Run) -> str:
+    if not run.task.kind.is_classification:
+        low, middle, high = np.quantile(run.y, [0.05, 0.5, 0.95])
+        return f"median {middle:,.4g}, 90% of values from {low:,.4g} to {high:,.4g}."
+    shares = np.bincount(run.y.astype(np.intp), minlength=len(run.task.classes)) / len(run.y)
+    order = np.argsort(-shares, kind="stable")[:MOST_CLASSES]
+    shown = [f"{run.task.classes[code]} {shares[code]:.1%}" for code in order]
+    more = len(run.task.classes) - len(shown)
+    return ", ".join([*shown, f"{more} more classes"] if more > 0 else shown) + "."
+
+
+def _table(board: pd.DataFrame) -> list[str]:
+    """Return the leaderboard's lines: texts to the left, numbers to the right, a dash where there is none."""
+    shown = board.head(MOST_LINES)
+    columns = []
+    for name in board.columns:
+        cells = [_cell(value) for value in shown[name]]
+        if pd.api.types.is_float_dtype(shown[name]):
+            cells = _aligned_decimals(shown[name])
+        width = max(map(len, [name, *cells]))
+        left = not pd.api.types.is_numeric_dtype(board[name])
+        columns.append([cell.ljust(width) if left else cell.rjust(width) for cell in (name, *cells)])
+    lines = ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
+    left_out = len(board) - len(shown)
+    return [*lines, f"... and {left_out} more in leaderboard()"] if left_out else lines
+
+
+def _cell(value: object) -> str:
+    return "-" if value is pd.NA else str(value)
+
+
+def _aligned_decimals(scores: "pd.Series[float]") -> list[str]:
+    finite = [float(score) for score in scores if np.isfinite(score)]
+    decimals = max(len(repr(score).partition(".")[2]) for score in finite)
+    return [f"{score:.{min(decimals, 6)}f}" if np.isfinite(score) else "-" for score in scores]
+
+
+def _failures(run: Run) -> list[str]:
+    return _bullets(
+        f"{failure.candidate.name}{'' if failure.fold is None else f', fold {failure.fold}'} "
+        f"(after {failure.seconds:.1f} s): {failure.reason}"
+        for failure in run.failures
+    )
+
+
+def _time(run: Run) -> list[str]:
+    stages = [f"{name} {seconds:.1f} s" for name, seconds in run.seconds.items() if name != "total"]
+    total = f"Total {run.seconds['total']:.1f} s" if "total" in run.seconds else ""
+    interrupted = "Stopped by Ctrl-C: this is the best until then." if run.settings.get("interrupted") else ""
+    versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
+    timing = ": ".join(part for part in (total, ", ".join(stages)) if part)
+    return _wrapped([line for line in (timing, interrupted, versions) if line])
+
+
+def _bullets(texts: Iterable[str]) -> list[str]:
+    return [
+        line
+        for text in texts
+        for line in textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent="* ", subsequent_indent="  ")
+    ]
+
+
+def _wrapped(lines: Iterable[str]) -> list[str]:
+    return [part for line in lines for part in textwrap.wrap(line, WIDTH, subsequent_indent="  ")]
+
+
+def _number(value: float, scale: float) -> str:
+    """Return a number with the decimals that a scale, such as an interval's width, makes meaningful."""
+    scale = abs(scale)
+    if not (math.isfinite(scale) and scale > 0):
+        return f"{value:.4g}"
+    decimals = min(max(1 - math.floor(math.log10(scale)), 0), 6)
+    return f"{value:,.{decimals}f}"

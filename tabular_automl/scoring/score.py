@@ -1,0 +1,95 @@
+"""Score a table: labels in the target's exact type or probabilities, and the schema report."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_float_dtype
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.metrics import predicted_codes
+from tabular_automl.core.run import Run
+from tabular_automl.core.schema import SchemaReport
+from tabular_automl.core.task import Task, dtype_named
+from tabular_automl.ensemble import predict_ensemble
+from tabular_automl.ingest import canonicalise, to_pandas
+
+
+def predict(run: Run, frame: Any) -> "tuple[pd.Series[Any], SchemaReport]":
+    """Predict labels or values.
+
+    Parameters
+    ----------
+    frame
+        New rows: pandas, polars or Arrow. Columns are found by name; others are ignored and their order
+        doesn't matter. The frame is not changed.
+
+    Returns
+    -------
+    A Series with the frame's index and the target's name and type, and the schema report. Predictions of a
+    whole-number target are float64.
+
+    Raises
+    ------
+    SchemaError
+        If columns are missing; all are named.
+    """
+    predictions, index, report = _predictions(run, frame)
+    return labels_of(run.task, predictions, index), report
+
+
+def predict_proba(run: Run, frame: Any) -> tuple[pd.DataFrame, SchemaReport]:
+    """Predict probabilities: a column for each class, named by the label in the target's type.
+
+    Raises
+    ------
+    InputError
+        If the task is a regression.
+    SchemaError
+        If columns are missing; all are named.
+    """
+    if not run.task.kind.is_classification:
+        raise InputError(
+            f"'{run.task.target}' is a number (regression), which has no classes. Use predict instead."
+        )
+    predictions, index, report = _predictions(run, frame)
+    return probabilities_of(run.task, predictions, index), report
+
+
+def labels_of(task: Task, predictions: FloatArray, index: pd.Index) -> "pd.Series[Any]":
+    """Return predictions of shape (n, n_outputs) as a Series in the target's type."""
+    if task.kind.is_classification:
+        labels: pd.Series[Any] = task.labels(predicted_codes(predictions), index)
+    else:
+        labels = pd.Series(predictions[:, 0], index=index).astype(_value_dtype(task.target_type.dtype))
+    labels.name = task.target
+    return labels
+
+
+def probabilities_of(task: Task, predictions: FloatArray, index: pd.Index) -> pd.DataFrame:
+    """Return predictions of shape (n, n_outputs) as a frame with a column for each class."""
+    if predictions.shape[1] == 1:
+        predictions = np.column_stack([1.0 - predictions[:, 0], predictions[:, 0]])
+    classes = task.labels(np.arange(len(task.classes)), pd.RangeIndex(len(task.classes)))
+    return pd.DataFrame(predictions, index=index, columns=pd.Index(classes))
+
+
+def ensemble_predictions(run: Run, frame: pd.DataFrame) -> tuple[FloatArray, SchemaReport]:
+    """Return predictions of a pandas frame, shape (n, n_outputs), and the schema report."""
+    table, report = canonicalise(frame, run.schema)
+    if table.n_rows == 0:
+        return np.empty((0, run.task.n_outputs)), report
+    return predict_ensemble(run.fitted, table), report
+
+
+def _predictions(run: Run, frame: Any) -> tuple[FloatArray, pd.Index, SchemaReport]:
+    table = to_pandas(frame)
+    predictions, report = ensemble_predictions(run, table)
+    return predictions, table.index, report
+
+
+def _value_dtype(text: str) -> Any:
+    """Keep floating-point types; all others become float64, as predictions are fractions."""
+    dtype = dtype_named(text)
+    return dtype if is_float_dtype(dtype) else np.dtype(np.float64)

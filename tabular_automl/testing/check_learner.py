@@ -1,0 +1,309 @@
+"""What every learner family must do, as checks its author can run.
+
+@pytest.mark.parametrize("check", learner_checks(), ids=lambda check: check.__name__)
+def test_contract(check):
+check(MyLearner())
+"""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tabular_automl.core.fitting import FloatArray, Rows
+from tabular_automl.core.metrics import training_loss
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.table import Column, Table
+from tabular_automl.core.task import TaskKind
+from tabular_automl.learners.base import Learner
+from tabular_automl.testing.learner_case import LearnerCase
+
+Check = Callable[[Learner], None]
+
+_PICKLE_SUFFIXES = {".pkl", ".pickle", ".joblib", ".dill"}
+_PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
+
+
+def check_learner(learner: Learner) -> None:
+    """Run every check; the first failure raises an AssertionError that says what the contract asks for."""
+    for check in learner_checks():
+        check(learner)
+
+
+def learner_checks() -> list[Check]:
+    """Return the checks, to be parametrised over."""
+    return [
+        check_declares_itself,
+        check_defaults_are_in_space,
+        check_samples_fit,
+        check_cost_grows,
+        check_fits_each_task,
+        check_curve,
+        check_predictions_of_rounds,
+        check_saves_and_loads,
+        check_same_seed_same_model,
+        check_inputs_stay_unchanged,
+        check_one_row_is_like_many,
+        check_weights_matter,
+        check_should_stop,
+        check_refits_without_held_out_rows,
+        check_all_missing_column,
+        check_absent_class,
+        check_constant_target,
+    ]
+
+
+def check_declares_itself(learner: Learner) -> None:
+    """Find family, version, libraries and capabilities declared."""
+    assert learner.family, "family must be a name"
+    assert learner.code_version >= 1, "code_version starts at 1"
+    assert learner.libraries, "libraries must name what results depend on, such as ('numpy',)"
+    assert learner.capabilities.tasks, "capabilities.tasks must not be empty"
+
+
+def check_defaults_are_in_space(learner: Learner) -> None:
+    """Find defaults inside the space, for small and large problems, with and without categories."""
+    for task in learner.capabilities.tasks:
+        for n_rows in (20, 300, 5_000, 200_000):
+            for n_categorical in (0, 7):
+                shape = ProblemShape(task, n_rows, 5, n_categorical, 3 if task is TaskKind.MULTICLASS else 1)
+                defaults = learner.defaults(shape)
+                assert defaults == tuple(sorted(defaults)), (
+                    "defaults must be sorted by name: use freeze_params"
+                )
+                outside = [
+                    (p.name, dict(defaults).get(p.name))
+                    for p in learner.space(shape).active(defaults)
+                    if not (p.name in dict(defaults) and p.contains(dict(defaults)[p.name]))
+                ]
+                assert not outside, f"defaults outside the space for {shape}: {outside}"
+
+
+def check_samples_fit(learner: Learner) -> None:
+    """Find values drawn from the space inside it, with its conditions kept."""
+    case = LearnerCase.small(learner, _any_task(learner))
+    for seed in range(20):
+        space = learner.space(case.context.shape)
+        params = space.sample(np.random.default_rng(seed))
+        assert space.contains(params), f"drawn outside its own space: {params}"
+        assert {name for name, _ in params} == {p.name for p in space.active(params)}
+
+
+def check_cost_grows(learner: Learner) -> None:
+    """Find the cost positive, finite, and growing with rows."""
+    for task in learner.capabilities.tasks:
+        costs = []
+        for n_rows in (100, 10_000, 1_000_000):
+            shape = ProblemShape(task, n_rows, 10, 2, 3 if task is TaskKind.MULTICLASS else 1)
+            params = learner.defaults(shape)
+            costs.append(learner.cost(shape, params, learner.expected_rounds(shape, params)))
+        fixed = learner.defaults(ProblemShape(task, 1_000, 10, 2, 1))
+        same = [learner.cost(ProblemShape(task, n, 10, 2, 1), fixed, 10) for n in (100, 10_000, 1_000_000)]
+        assert all(np.isfinite(costs)), f"cost must be finite: {costs}"
+        assert min(costs) > 0, f"cost must be positive: {costs}"
+        assert same[0] < same[1] < same[2], f"cost must grow with rows: {same}"
+
+
+def check_fits_each_task(learner: Learner) -> None:
+    """Fit every declared task, with missing cells and categories."""
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        predictions = case.fit().model.predict(case.held_out.X)
+        assert_valid_predictions(predictions, case)
+
+
+def check_curve(learner: Learner) -> None:
+    """Find a loss for each round (one without rounds), the same that predictions of that round have."""
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        outcome = case.fit()
+        assert outcome.complete, "a fit that nobody stopped is complete"
+        wanted = outcome.model.rounds if learner.capabilities.uses_rounds else 1
+        assert outcome.curve.shape == (wanted,), f"{len(outcome.curve)} losses for {wanted} rounds"
+        assert outcome.model.rounds <= case.context.max_rounds, "max_rounds was not kept"
+        for rounds in {1, (wanted + 1) // 2, wanted}:
+            predictions = outcome.model.predict(case.held_out.X, rounds)
+            loss = training_loss(task).loss(case.held_out.y, predictions, case.held_out.weight)
+            assert np.isclose(loss, outcome.curve[rounds - 1], rtol=1e-4, atol=1e-6), (
+                f"curve says {outcome.curve[rounds - 1]:.6g} after round {rounds}, predictions say {loss:.6g}"
+            )
+
+
+def check_predictions_of_rounds(learner: Learner) -> None:
+    """Find that all rounds is the default, and a shorter fit a prefix of a longer one."""
+    case = LearnerCase.small(learner, _any_task(learner))
+    model = case.fit().model
+    X = case.held_out.X
+    np.testing.assert_array_equal(model.predict(X), model.predict(X, model.rounds))
+    half = max(1, model.rounds // 2)
+    shorter = replace(case, context=replace(case.context, max_rounds=half)).fit().model
+    assert shorter.rounds == half, f"max_rounds={half} gave {shorter.rounds} rounds"
+    np.testing.assert_allclose(shorter.predict(X), model.predict(X, half), rtol=1e-9, atol=1e-12)
+
+
+def check_saves_and_loads(learner: Learner) -> None:
+    """Save, whole and cut, without pickle, and load with bit-identical predictions."""
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        model = case.fit().model
+        X = case.held_out.X
+        for rounds in (None, 1, max(1, model.rounds // 2)):
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                model.save(folder, rounds)
+                assert_no_pickle(folder)
+                loaded = learner.load(folder)
+                kept = model.rounds if rounds is None else rounds
+                assert loaded.rounds == kept, f"cut to {kept} rounds, came back with {loaded.rounds}"
+                expected = model.predict(X, rounds)
+                np.testing.assert_array_equal(loaded.predict(X), expected)
+                np.testing.assert_array_equal(loaded.predict(X, kept), expected)
+
+
+def check_same_seed_same_model(learner: Learner) -> None:
+    """Fit twice with one seed: the same predictions, bit for bit."""
+    if not learner.capabilities.deterministic:
+        return
+    case = LearnerCase.small(learner, _any_task(learner))
+    first, second = case.fit(), case.fit()
+    np.testing.assert_array_equal(first.model.predict(case.held_out.X), second.model.predict(case.held_out.X))
+    np.testing.assert_array_equal(first.curve, second.curve)
+
+
+def check_inputs_stay_unchanged(learner: Learner) -> None:
+    """Fit and predict on read-only arrays."""
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        frozen = replace(case, train=_read_only(case.train), held_out=_read_only(case.held_out))
+        before = case.train.X.copy()
+        model = frozen.fit().model
+        model.predict(frozen.held_out.X)
+        np.testing.assert_array_equal(case.train.X, before)
+
+
+def check_one_row_is_like_many(learner: Learner) -> None:
+    """Predict row by row and in a batch: within 1e-9; no rows give an empty array of the right width."""
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        model = case.fit().model
+        X = case.held_out.X
+        batch = model.predict(X)
+        single = np.vstack([model.predict(X[row : row + 1]) for row in range(len(X))])
+        np.testing.assert_allclose(single, batch, rtol=1e-9, atol=0)
+        assert model.predict(X[:0]).shape == (0, case.context.shape.n_outputs)
+
+
+def check_weights_matter(learner: Learner) -> None:
+    """Move predictions by weights, where the family says that it uses them."""
+    if not learner.capabilities.uses_weights:
+        return
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        high = case.train.y > np.median(case.train.y) if task is TaskKind.REGRESSION else case.train.y > 0
+        weight = np.where(high, 1.9, 0.1)
+        weighted = replace(case, train=replace(case.train, weight=weight))
+        # The first output falls with the other classes' weight, unless it is the positive class or a value.
+        sign = -1 if task is TaskKind.MULTICLASS else 1
+        plain, moved = (sign * c.fit().model.predict(case.held_out.X)[:, 0].mean() for c in (case, weighted))
+        assert moved > plain, f"weights did not move {task} predictions"
+
+
+def check_should_stop(learner: Learner) -> None:
+    """Stop a fit: a learner with rounds keeps those it has, says so, and the model works."""
+    if not learner.capabilities.uses_rounds:
+        return
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        whole = case.fit()
+        stopped = replace(case, context=replace(case.context, should_stop=lambda: True)).fit()
+        assert not stopped.complete, "a fit cut short must say complete=False"
+        assert 1 <= stopped.model.rounds < whole.model.rounds, "a fit cut short keeps its rounds"
+        assert len(stopped.curve) == stopped.model.rounds
+        assert_valid_predictions(stopped.model.predict(case.held_out.X), case)
+
+
+def check_refits_without_held_out_rows(learner: Learner) -> None:
+    """Fit without held-out rows: no curve."""
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        outcome = learner.fit(case.train, None, case.params, replace(case.context, max_rounds=4))
+        assert outcome.curve.shape == (0,), "no held-out rows, no curve"
+        assert outcome.model.rounds <= 4
+        assert_valid_predictions(outcome.model.predict(case.held_out.X), case)
+
+
+def check_all_missing_column(learner: Learner) -> None:
+    """Survive a column that has no value, and one with a single value, in the training rows of a fold."""
+    for task in learner.capabilities.tasks:
+        problem = LearnerCase.problem(task)
+        first, second, *others = problem.table.columns
+        fold = np.arange(problem.table.n_rows) < LearnerCase.n_train
+        holed = Column(first.id, first.kind, np.where(fold, np.nan, first.values))
+        flat = Column(second.id, second.kind, np.where(fold, 3.0, second.values))
+        table = Table((holed, flat, *others), problem.table.n_rows)
+        case = LearnerCase.of(learner, replace(problem, table=table))
+        assert_valid_predictions(case.fit().model.predict(case.held_out.X), case)
+
+
+def check_absent_class(learner: Learner) -> None:
+    """Give a class that no training row of the fold has a column, with a probability near zero."""
+    for task in learner.capabilities.tasks - {TaskKind.REGRESSION}:
+        case = LearnerCase.small(learner, task)
+        last = max(case.context.shape.n_outputs, 2) - 1
+        kept = case.train.y < last
+        train = Rows(case.train.X[kept], case.train.y[kept])
+        predictions = replace(case, train=train).fit().model.predict(case.held_out.X)
+        assert_valid_predictions(predictions, case)
+        assert predictions[:, -1].mean() < 0.2, "a class never seen must not be probable"
+
+
+def check_constant_target(learner: Learner) -> None:
+    """Survive a regression target without any variation."""
+    if TaskKind.REGRESSION not in learner.capabilities.tasks:
+        return
+    case = LearnerCase.small(learner, TaskKind.REGRESSION)
+    train = replace(case.train, y=np.full(len(case.train.y), 7.0))
+    predictions = replace(case, train=train).fit().model.predict(case.held_out.X)
+    assert_valid_predictions(predictions, case)
+
+
+def assert_valid_predictions(predictions: FloatArray, case: LearnerCase) -> None:
+    """Find predictions float64, finite, of the right shape; probabilities in [0, 1] that sum to 1."""
+    shape = case.context.shape
+    assert predictions.dtype == np.float64
+    assert predictions.shape == (len(case.held_out.y), shape.n_outputs)
+    assert np.isfinite(predictions).all(), f"{np.sum(~np.isfinite(predictions))} predictions are not finite"
+    if shape.task.is_classification:
+        assert predictions.min() >= 0, "a probability is below 0"
+        assert predictions.max() <= 1, "a probability is above 1"
+    if shape.task is TaskKind.MULTICLASS:
+        np.testing.assert_allclose(predictions.sum(axis=1), 1.0, atol=1e-9)
+
+
+def assert_no_pickle(folder: Path) -> None:
+    """Find no pickle in the folder, by name, by first bytes, or inside an npz."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert files, "nothing was saved"
+    for path in files:
+        assert path.suffix not in _PICKLE_SUFFIXES, f"{path.name} is named like a pickle"
+        assert not path.read_bytes().startswith(_PICKLE_STARTS), f"{path.name} is a pickle"
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as arrays:
+                assert all(arrays[name].dtype.kind != "O" for name in arrays.files)
+
+
+def _any_task(learner: Learner) -> TaskKind:
+    return min(learner.capabilities.tasks)
+
+
+def _read_only(rows: Rows) -> Rows:
+    copies = [None if array is None else array.copy() for array in (rows.X, rows.y, rows.weight)]
+    for array in copies:
+        if array is not None:
+            array.setflags(write=False)
+    X, y, weight = copies
+    assert X is not None
+    assert y is not None
+    return Rows(X, y, weight)

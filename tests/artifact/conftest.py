@@ -1,0 +1,156 @@
+"""Runs put together by hand around really fitted models: nothing above the learners is needed."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tabular_automl.core.candidate import Candidate, Origin, Recipe, freeze_params
+from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
+from tabular_automl.core.ensemble import (
+    Comparison,
+    Ensemble,
+    FittedEnsemble,
+    FittedMember,
+    HonestScore,
+    Member,
+)
+from tabular_automl.core.fitting import FitContext, FittedModel, Rows
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.run import Run
+from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
+from tabular_automl.core.table import Column, Table
+from tabular_automl.core.task import TargetType, Task, TaskKind
+from tabular_automl.learners import learner_for
+from tabular_automl.preprocessing import fit_encoder
+
+N_ROWS = 120
+CITIES = ("Köln", "日本", "a\ud800b", "")
+MakeRun = Callable[[TaskKind], Run]
+
+
+@pytest.fixture(scope="session")
+def table() -> Table:
+    rng = np.random.default_rng(3)
+    numbers = rng.normal(size=N_ROWS)
+    numbers[::7] = np.nan
+    codes = rng.integers(-1, len(CITIES), N_ROWS).astype(np.int32)
+    return Table(
+        (
+            Column("c0", Kind.NUMERIC, numbers),
+            Column("c1", Kind.CATEGORICAL, codes, CITIES),
+        ),
+        N_ROWS,
+    )
+
+
+@pytest.fixture(scope="session")
+def make_run(table: Table) -> MakeRun:
+    made: dict[TaskKind, Run] = {}
+
+    def make(kind: TaskKind) -> Run:
+        if kind not in made:
+            made[kind] = handmade_run(table, kind)
+        return made[kind]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run(make_run: MakeRun) -> Run:
+    return make_run(TaskKind.BINARY)
+
+
+def handmade_run(table: Table, kind: TaskKind) -> Run:
+    task = _task(kind)
+    rng = np.random.default_rng(4)
+    y = (
+        rng.normal(size=N_ROWS)
+        if kind is TaskKind.REGRESSION
+        else rng.integers(0, len(task.classes), N_ROWS) + 0.0
+    )
+    fitted = FittedEnsemble(
+        (_member(table, y, task, ("lightgbm", 0.7)), _member(table, y, task, ("linear", 0.3)))
+    )
+    members = tuple(member.member for member in fitted.members)
+    prior = Candidate("baseline", (), Recipe("none"), Origin.BASELINE, label="zero rule")
+    return Run(
+        schema=_schema(),
+        task=task,
+        findings=(Finding("constant_column", Severity.WARNING, "Column 'x' is constant.", "Drop it.", "x"),),
+        scheme="stratified",
+        n_folds=2,
+        y=y,
+        weight=rng.uniform(0.5, 1.5, N_ROWS),
+        baselines=(_crossfit(prior, task, 0),),
+        crossfits=tuple(_crossfit(member.candidate, task, 2) for member in members),
+        failures=(Failure(prior, None, "out of memory", 1.5), Failure(prior, 3, "killed", 0.25)),
+        ensemble=Ensemble(members),
+        fitted=fitted,
+        score=HonestScore(0.81, 0.7, float("nan"), "roc_auc", 0.01, N_ROWS),
+        comparisons=(Comparison("zero rule", 0.5, 0.31, 0.2, float("inf")),),
+        seconds={"ingest": 0.125, "total": 1 / 3},
+        settings={"time_limit": None, "seed": 0, "families": ["lightgbm"]},
+        versions={"tabular_automl": "0.1.0", "python": "3.11"},
+    )
+
+
+def _schema() -> Schema:
+    def column(name: object, number: int, kind: Kind, levels: tuple[str, ...] | None = None) -> ColumnSchema:
+        return ColumnSchema(name, f"c{number}", kind, "float64", 1 / 3, 7, "because", "number", levels)  # type: ignore[arg-type]
+
+    return Schema(
+        (
+            column("größe [m²]", 0, Kind.NUMERIC),
+            column(7, 1, Kind.CATEGORICAL, CITIES),
+            column(2.0, 2, Kind.CONSTANT),
+            column(("a", 1, (None, 2.5)), 3, Kind.IDENTIFIER),
+        )
+    )
+
+
+def _task(kind: TaskKind) -> Task:
+    if kind is TaskKind.REGRESSION:
+        return Task(("price", 1), kind, TargetType("Float32"), "rmse")
+    if kind is TaskKind.BINARY:
+        return Task(0, kind, TargetType("bool"), "roc_auc", (False, True))
+    levels = ("low", "middle", "unused", "high")
+    return Task(
+        "grade",
+        kind,
+        TargetType("category", levels, "str", ordered=True),
+        "log_loss",
+        ("low", "middle", "high"),
+    )
+
+
+def _member(table: Table, y: np.ndarray, task: Task, wanted: tuple[str, float]) -> FittedMember:
+    family, weight = wanted
+    learner = learner_for(family)
+    shape = ProblemShape(task.kind, table.n_rows, 1, 1, task.n_outputs)
+    params = freeze_params(dict(learner.defaults(shape)))
+    candidate = Candidate(family, params, learner.recipe(params), label="default")
+    encoder = fit_encoder(candidate.recipe, table)
+    X = encoder.transform(table)
+    models: list[FittedModel] = []
+    for fold in range(2):
+        held_out = np.arange(N_ROWS) % 2 == fold
+        context = FitContext(shape, encoder.features, seed=fold, max_rounds=12)
+        outcome = learner.fit(
+            Rows(X[~held_out], y[~held_out]), Rows(X[held_out], y[held_out]), params, context
+        )
+        models.append(outcome.model)
+    rounds = min(5, *(model.rounds for model in models))
+    return FittedMember(Member(candidate, weight), encoder, tuple(models), rounds)
+
+
+def _crossfit(candidate: Candidate, task: Task, n_folds: int) -> CrossFit:
+    rng = np.random.default_rng(5)
+    folds = tuple(
+        FoldFit(f"key{fold}", fold, Path("/run/store/somewhere"), rng.random(3 + fold), 0.1, 55.5, fold == 0)
+        for fold in range(n_folds)
+    )
+    rows = np.arange(0, N_ROWS, 2)
+    predictions = rng.random((len(rows), task.n_outputs))
+    return CrossFit(candidate, "plan", folds, rows, predictions, 3, 1.25)

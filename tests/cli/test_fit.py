@@ -1,0 +1,124 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tabular_automl as ta
+from tabular_automl.cli import fit as room
+from tabular_automl.cli import main
+
+
+class StopError(Exception):
+    """Ends a fit before it starts."""
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `fit` was called with, instead of a fit."""
+    seen: dict[str, Any] = {}
+
+    def fit(df: Any, target: Any, **options: Any) -> None:
+        seen.update(options, df=df, target=target)
+        raise StopError
+
+    monkeypatch.setattr(room, "fit", fit)
+    return seen
+
+
+def test_a_fit_prints_leaderboard_and_score_and_saves(
+    train: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model"
+    arguments = [
+        "fit",
+        str(train),
+        "--target",
+        "price",
+        "--out",
+        str(out),
+        "--max-candidates",
+        "1",
+        "--n-jobs",
+        "1",
+    ]
+    assert main(arguments) == 0
+    printed = capsys.readouterr()
+    model = ta.load(out)
+    assert str(model.leaderboard()["name"].iloc[0]) in printed.out
+    assert f"Expected score on new rows: {model.score_}" in printed.out
+    assert f"Saved to {out}" in printed.out
+    assert " s] " in printed.err
+
+
+def test_quiet_shows_no_progress(train: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "fit",
+        str(train),
+        "--target",
+        "price",
+        "--out",
+        str(tmp_path / "m"),
+        "--max-candidates",
+        "1",
+    ]
+    assert main([*arguments, "--n-jobs", "1", "--quiet"]) == 0
+    assert " s] " not in capsys.readouterr().err
+
+
+def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None:
+    arguments = (
+        "fit t.csv --target y --task binary --metric log_loss --time-limit 9.5 --max-candidates 3 --n-jobs 2 "
+        "--seed 7 --weight w --groups g --time-column t --families lightgbm,linear --run-dir r --strict "
+        "--quiet"
+    )
+    main([*arguments.split(), "--out", str(tmp_path / "m")])
+    assert asked == {
+        "df": "t.csv",
+        "target": "y",
+        "task": "binary",
+        "metric": "log_loss",
+        "time_limit": 9.5,
+        "max_candidates": 3,
+        "n_jobs": 2,
+        "seed": 7,
+        "weight": "w",
+        "groups": "g",
+        "time_column": "t",
+        "families": ["lightgbm", "linear"],
+        "run_dir": "r",
+        "strict": True,
+        "progress": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("extra", "limit"), [([], 300.0), (["--max-candidates", "4"], None)], ids=["time", "counts"]
+)
+def test_without_a_limit_a_fit_takes_five_minutes_or_counts(
+    asked: dict[str, Any], tmp_path: Path, extra: list[str], limit: float | None
+) -> None:
+    main(["fit", "t.csv", "--target", "y", "--out", str(tmp_path / "m"), *extra])
+    assert asked["time_limit"] == limit
+
+
+def test_the_place_is_checked_before_the_fit(
+    asked: dict[str, Any], train: Path, model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place, message in [
+        (train.parent, "not a saved model"),
+        (model, "--overwrite"),
+        (model / "a" / "b", "exist"),
+    ]:
+        assert main(["fit", str(train), "--target", "price", "--out", str(place)]) == 2
+        assert message in capsys.readouterr().err
+    assert asked == {}
+
+
+def test_a_wrong_target_is_one_clean_message(
+    train: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", str(train), "--target", "prise", "--out", str(tmp_path / "m"), "--quiet"]) == 2
+    printed = capsys.readouterr()
+    assert "'price'" in printed.err
+    assert "Traceback" not in printed.err
+    assert not (tmp_path / "m").exists()

@@ -1,0 +1,134 @@
+"""Learners that show what a fold job did, or that misbehave; imported by worker processes."""
+
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from tabular_automl.core.candidate import Candidate, Params, Recipe, freeze_params
+from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.state import State, load_state, save_state
+from tabular_automl.learners import Capabilities, Learner, Space
+
+
+def candidate(behaviour: str = "mean", **params: str | float) -> Candidate:
+    """A candidate of `Odd`; ``log`` names a file that gets a line a fit."""
+    frozen = freeze_params({"behaviour": behaviour, **params})
+    return Candidate("odd_learners:Odd", frozen, Recipe("ordinal"), label=behaviour)
+
+
+class Odd(Learner):
+    """Predict ``mean + noise(seed) + 1 / round`` after each of ``rounds`` rounds, in its own way."""
+
+    family: ClassVar[str] = "odd_learners:Odd"
+    code_version: ClassVar[int] = 1
+    libraries: ClassVar[tuple[str, ...]] = ("numpy",)
+    capabilities: ClassVar[Capabilities] = Capabilities(uses_rounds=True, needs_features=False)
+
+    def defaults(self, shape: ProblemShape) -> Params:
+        return ()
+
+    def space(self, shape: ProblemShape) -> Space:
+        return Space(())
+
+    def recipe(self, params: Params) -> Recipe:
+        return Recipe("ordinal")
+
+    def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
+        return 0.01
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        values = dict(params)
+        behaviour, rounds = str(values["behaviour"]), int(values.get("rounds") or 5)
+        if "log" in values:
+            with Path(str(values["log"])).open("a", encoding="utf-8") as log:
+                log.write(f"{os.getpid()} {len(train.y)}\n")
+        _misbehave(behaviour, values)
+        assert held_out is not None
+        noise = float(np.random.default_rng(context.seed).normal())
+        level = float("nan") if behaviour == "nan" else float(train.y.mean()) + noise
+        complete = True
+        curve = []
+        for round_ in range(1, rounds + 1):
+            loss = float(((held_out.y - level - 1.0 / round_) ** 2).mean())
+            curve.append(1.0 / round_ if behaviour == "nan" else loss)
+            if behaviour == "slow":
+                time.sleep(float(values["seconds"] or 0) / rounds)
+            if context.should_stop() and round_ < rounds:
+                complete = False
+                break
+        return FitOutcome(OddModel(level, len(curve)), np.array(curve), complete)
+
+    def load(self, folder: Path) -> FittedModel:
+        state = load_state(folder)
+        return OddModel(state.facts["level"], state.facts["rounds"])
+
+
+@dataclass(frozen=True, eq=False)
+class OddModel:
+    level: float
+    rounds: int
+
+    def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
+        return np.full((len(X), 1), self.level + 1.0 / min(rounds or self.rounds, self.rounds))
+
+    def save(self, folder: Path, rounds: int | None = None) -> None:
+        save_state(State({"level": self.level, "rounds": self.rounds}), folder)
+
+
+def _misbehave(behaviour: str, values: dict) -> None:
+    if behaviour == "raise":
+        raise RuntimeError("told to raise")
+    if behaviour == "exit":
+        os._exit(7)
+    if behaviour == "sys-exit":
+        sys.exit(3)
+    if behaviour == "shot":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "hang":
+        time.sleep(600)
+
+
+class NotMine(Odd):
+    """Fits no regression."""
+
+    family: ClassVar[str] = "odd_learners:NotMine"
+    capabilities: ClassVar[Capabilities] = Capabilities(tasks=frozenset())
+
+
+class Witness(Odd):
+    """Predict for each row whether it was among the training rows: 1 if so, else 0."""
+
+    family: ClassVar[str] = "odd_learners:Witness"
+    capabilities: ClassVar[Capabilities] = Capabilities()
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        model = WitnessModel(np.sort(row_marks(train.X)))
+        rounds = int(dict(params).get("rounds") or 1)
+        return FitOutcome(model, np.arange(rounds, 0, -1.0))
+
+    def load(self, folder: Path) -> FittedModel:
+        return WitnessModel(load_state(folder).arrays["seen"])
+
+
+@dataclass(frozen=True, eq=False)
+class WitnessModel:
+    seen: FloatArray
+    rounds: int = 9
+
+    def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
+        return np.isin(row_marks(X), self.seen).astype(np.float64)[:, np.newaxis]
+
+    def save(self, folder: Path, rounds: int | None = None) -> None:
+        save_state(State({}, {"seen": self.seen}), folder)
+
+
+def row_marks(X: FloatArray) -> FloatArray:
+    """One number a row that tells rows apart."""
+    return np.nan_to_num(X) @ np.sqrt(np.arange(2.0, 2.0 + X.shape[1]))

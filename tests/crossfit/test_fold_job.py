@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from odd_learners import candidate  # type: ignore[import-not-found]
+
+from tabular_automl.core.fitting import FeatureSpec, FitContext, never
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.task import TaskKind
+from tabular_automl.crossfit.fold_job import (
+    DataFiles,
+    FitJob,
+    FitReport,
+    JobFailure,
+    PredictJob,
+    PredictReport,
+    peak_memory_mb,
+)
+from tabular_automl.learners import learner_for
+
+N_ROWS = 40
+
+
+@pytest.fixture
+def job(tmp_path):
+    X = np.random.default_rng(0).normal(size=(N_ROWS, 3))
+    data = DataFiles(tmp_path, weighted=False)
+    np.save(tmp_path / "X.npy", X)
+    np.save(data.y, X[:, 0])
+    np.save(data.rows(0, "train"), np.arange(0, 30))
+    np.save(data.rows(0, "held_out"), np.arange(30, N_ROWS))
+    context = FitContext(
+        ProblemShape(TaskKind.REGRESSION, N_ROWS, 3, 0, 1), FeatureSpec(("a", "b", "c")), seed=3
+    )
+    (tmp_path / "fits").mkdir()
+    return FitJob(
+        candidate(),
+        0,
+        tmp_path / "X.npy",
+        data,
+        context,
+        tmp_path / "half",
+        tmp_path / "fits" / "key",
+        durable=True,
+    )
+
+
+def test_a_fit_and_its_predictions_are_a_pure_function_of_the_job(job, tmp_path):
+    first = job.run(never)
+    again = replace(job, scratch=tmp_path / "other", folder=tmp_path / "fits" / "again").run(never)
+    assert isinstance(first, FitReport)
+    assert isinstance(again, FitReport)
+    np.testing.assert_array_equal(first.curve, again.curve)
+    assert first.folder == tmp_path / "fits" / "key" / "model"
+    assert not job.scratch.exists()
+    predicted = PredictJob(job.candidate, 0, job.matrix, job.data, first.folder, 2, 1, durable=True)
+    assert isinstance(predicted.run(never), PredictReport)
+    model = learner_for(job.candidate.family).load(again.folder)
+    np.testing.assert_array_equal(np.load(predicted.file), model.predict(np.load(job.matrix)[30:], 2))
+
+
+def test_a_fit_of_one_round_brings_its_predictions(job):
+    report = replace(job, candidate=candidate(rounds=1)).run(never)
+    assert (report.folder.parent / "predictions-1.npy").exists()
+
+
+def test_a_partial_fit_has_another_name_than_the_key(job):
+    report = job.run(lambda: True)
+    assert not report.complete
+    assert report.folder.parent.name == "key.partial-half"
+    assert not job.folder.exists()
+
+
+def test_what_a_dead_driver_left_under_the_name_is_replaced(job):
+    job.folder.mkdir()
+    (job.folder / "old").touch()
+    job.run(never)
+    assert not (job.folder / "old").exists()
+
+
+def test_a_failure_is_a_record_and_names_nothing(job):
+    report = replace(job, candidate=candidate("raise")).run(never)
+    assert isinstance(report, JobFailure)
+    assert report.reason == "RuntimeError: told to raise"
+    assert "odd_learners.py" in report.detail
+    assert not job.folder.exists()
+
+
+def test_ctrl_c_is_no_failure(job):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        job.run(interrupt)
+
+
+def test_rows_in_one_piece_stay_a_view_of_the_file(job, tmp_path):
+    rows = job.data.load(job.matrix, 0, "held_out")
+    assert isinstance(rows.X.base, np.memmap)
+    np.save(job.data.rows(1, "train"), np.array([3, 5, 6]))
+    np.testing.assert_array_equal(job.data.load(job.matrix, 1, "train").X, np.load(job.matrix)[[3, 5, 6]])
+
+
+def test_peak_memory_grows_with_what_is_held():
+    before = peak_memory_mb()
+    held = np.ones(int((before + 50) * 2**20 / 8))
+    assert peak_memory_mb() >= before + 40
+    del held

@@ -1,0 +1,68 @@
+import pytest
+from odd_learners import candidate  # type: ignore[import-not-found]
+
+from tabular_automl.core.budget import Budget
+from tabular_automl.core.crossfit import FoldFit
+from tabular_automl.crossfit import Request
+from tabular_automl.crossfit.bag import Bag, FoldSetup
+from tabular_automl.crossfit.time_plan import OVERRUN_SECONDS, TimePlan
+from tabular_automl.learners import Limits
+from tabular_automl.testing import FakeClock
+
+
+def bag_of(n_folds=4, fitted=(), seconds=None):
+    fits = {fold: FoldFit("k", fold, None, None, took, 1.0) for fold, took in enumerate(fitted)}  # type: ignore[arg-type]
+    setups = tuple(FoldSetup("k", 0) for _ in range(n_folds))
+    return Bag(0, Request(candidate(), n_folds, seconds), Limits(1, None), setups, fits)
+
+
+def plan_with(left, *, count=None):
+    return TimePlan(Budget(left, count, 2, clock=FakeClock()), n_slots=2)
+
+
+def test_a_fit_leaves_time_for_held_out_predictions():
+    plan, bag = plan_with(100.0), bag_of(fitted=(10.0, 10.0))
+    plan.measured(bag.request.candidate.family, fit_seconds=10.0, prediction_seconds=5.0)
+    allowance = plan.fit_allowance(bag, [bag])
+    assert allowance is not None
+    assert allowance.seconds is not None
+    # What it leaves suffices for the predictions of two finished fits, on two workers, and its own.
+    assert 100.0 - allowance.seconds >= 0.5 * (20.0 / 2 + allowance.seconds)
+    assert allowance.by_budget
+    assert allowance.hard == pytest.approx(allowance.seconds + plan.overrun)
+
+
+def test_the_requests_own_limit_counts_if_it_is_nearer():
+    bag = bag_of(seconds=4.0)
+    allowance = plan_with(1000.0).fit_allowance(bag, [bag])
+    assert allowance is not None
+    assert (allowance.seconds, allowance.hard, allowance.by_budget) == (4.0, 8.0, False)
+
+
+def test_a_fold_that_would_not_finish_is_not_started():
+    bag = bag_of(fitted=(10.0,))
+    assert plan_with(5.0).fit_allowance(bag, [bag]) is None
+    assert plan_with(0.0).fit_allowance(bag_of(), []) is None
+    assert plan_with(5.0).fit_allowance(bag_of(), []) is not None
+
+
+def test_counted_runs_are_only_aborted():
+    bag = bag_of(fitted=(10.0,), seconds=3.0)
+    allowance = plan_with(5.0, count=3).fit_allowance(bag, [bag])
+    assert allowance is not None
+    assert allowance.seconds is None
+    assert allowance.hard == 5.0 + OVERRUN_SECONDS
+    assert plan_with(None, count=3).fit_allowance(bag, [bag]).hard is None
+
+
+def test_after_ctrl_c_predictions_have_a_few_seconds_and_fits_none():
+    plan = plan_with(None)
+    assert plan.prediction_allowance().hard is None
+    plan.budget.cancel()
+    assert plan.prediction_allowance().hard == 5.0
+    assert plan.fit_allowance(bag_of(), []) is None
+    assert not plan.may_propose([])
+
+
+def test_long_after_the_deadline_nothing_is_predicted():
+    assert plan_with(-OVERRUN_SECONDS).prediction_allowance() is None

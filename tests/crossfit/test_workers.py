@@ -1,0 +1,168 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from odd_jobs import Environment, ProcessId, UntilStopped  # type: ignore[import-not-found]
+
+from tabular_automl.core.errors import TabularAutoMLError
+from tabular_automl.crossfit import workers as workers_module
+from tabular_automl.crossfit.workers import Finished, InProcessWorkers, Lost, ProcessWorkers, Workers
+
+
+def wait_for_free(workers, count):
+    while workers.free < count:
+        assert workers.wait(0.1) == []
+
+
+def results_of(workers, count):
+    finished: list[Finished] = []
+    while len(finished) < count:
+        finished += workers.wait(0.1)
+    return {done.ticket: done.result for done in finished}
+
+
+@pytest.fixture
+def pool(two_workers):
+    """Both workers, alive and idle."""
+    wait_for_free(two_workers, 2)
+    return two_workers
+
+
+def test_jobs_run_at_the_same_time_in_other_processes(pool):
+    tickets = [pool.submit(ProcessId(0.2)) for _ in range(2)]
+    assert pool.free == 0
+    results = results_of(pool, 2)
+    assert {results[ticket] for ticket in tickets} == set(pool.process_ids)
+    assert os.getpid() not in pool.process_ids
+
+
+def test_a_full_pool_takes_no_job(pool):
+    for _ in range(2):
+        pool.submit(ProcessId())
+    with pytest.raises(RuntimeError, match="No worker is free"):
+        pool.submit(ProcessId())
+    results_of(pool, 2)
+
+
+def test_workers_use_one_thread_and_the_driver_stays_as_it_is(pool):
+    before = os.environ.get("OMP_NUM_THREADS")
+    ticket = pool.submit(Environment(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")))
+    assert results_of(pool, 1)[ticket] == ["1", "1"]
+    assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV"])
+def test_a_worker_killed_mid_job_costs_one_job(pool, how):
+    sibling = pool.submit(ProcessId(0.5))
+    victim = pool.submit(UntilStopped())
+    (busy,) = [slot for slot in pool._slots if slot.ticket is victim]
+    os.kill(busy.process.pid, getattr(signal, how))
+    results = results_of(pool, 2)
+    assert results[sibling] in pool.process_ids
+    assert isinstance(results[victim], Lost)
+    assert f"signal {int(getattr(signal, how))}" in results[victim].reason
+    assert not results[victim].killed
+
+
+def test_kill_one_is_not_reported_and_its_sibling_is(pool):
+    sibling, victim = pool.submit(ProcessId(0.3)), pool.submit(ProcessId(600))
+    pool.kill(victim)
+    assert list(results_of(pool, 1)) == [sibling]
+    pool.kill(sibling)  # ended already: nothing to do
+
+
+def test_a_hard_limit_kills(pool):
+    sibling, victim = pool.submit(ProcessId(0.5)), pool.submit(ProcessId(600), hard_limit=0.2)
+    results = results_of(pool, 2)
+    assert results[victim].killed
+    assert "its limit was 0.2 s" in results[victim].reason
+    assert results[sibling] > 0
+
+
+def test_a_job_is_asked_to_stop_and_the_next_one_is_not(pool):
+    stop = threading.Event()
+    ticket = pool.submit(UntilStopped(), should_stop=stop.is_set)
+    assert pool.wait(0.1) == []
+    stop.set()
+    assert results_of(pool, 1)[ticket] in pool.process_ids
+    for _ in range(2):
+        pool.submit(UntilStopped(), hard_limit=0.3)
+    assert all(isinstance(result, Lost) for result in results_of(pool, 2).values())
+
+
+def test_a_job_that_does_not_stop_when_asked_is_killed(pool, monkeypatch):
+    monkeypatch.setattr(workers_module, "STOP_GRACE_SECONDS", 0.1)
+    ticket = pool.submit(ProcessId(600), should_stop=lambda: True)
+    lost = results_of(pool, 1)[ticket]
+    assert lost.killed
+    assert "after it was asked to stop" in lost.reason
+
+
+def test_ctrl_c_does_not_reach_workers(pool):
+    ticket = pool.submit(ProcessId(0.3))
+    for pid in pool.process_ids:
+        os.kill(pid, signal.SIGINT)
+    assert results_of(pool, 1)[ticket] in pool.process_ids
+
+
+def test_workers_that_never_start_are_given_up(monkeypatch):
+    monkeypatch.setattr(workers_module, "_serve", _exit_at_once)
+    with Workers.start(2) as workers, pytest.raises(TabularAutoMLError, match="n_jobs=1"):
+        wait_for_free(workers, 2)
+
+
+def _exit_at_once(*_):
+    os._exit(5)
+
+
+def test_workers_end_with_a_driver_that_is_killed(tmp_path):
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from odd_jobs import ProcessId; from tabular_automl.crossfit import Workers\n"
+        "workers = Workers.start(2, families=())\n"
+        "while workers.free < 1: workers.wait(0.1)\n"
+        "workers.submit(ProcessId(600)); print(*workers.process_ids, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:  # noqa: S603 - our own code
+        assert driver.stdout is not None
+        process_ids = [int(text) for text in driver.stdout.readline().split()]
+        driver.kill()
+    assert len(process_ids) == 2
+    while any(_alive(process_id) for process_id in process_ids):
+        time.sleep(0.1)
+
+
+def _alive(process_id: int) -> bool:
+    status = Path(f"/proc/{process_id}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_one_job_runs_in_this_process():
+    with Workers.start(1) as workers:
+        assert isinstance(workers, InProcessWorkers)
+        assert (workers.n_slots, workers.free) == (1, 1)
+        assert workers.wait(0.0) == []
+        ticket = workers.submit(ProcessId())
+        assert workers.free == 0
+        with pytest.raises(RuntimeError, match="already has a job"):
+            workers.submit(ProcessId())
+        assert results_of(workers, 1) == {ticket: os.getpid()}
+
+
+def test_a_queued_job_can_be_killed_in_process():
+    with Workers.start(1) as workers:
+        workers.kill(workers.submit(ProcessId()))
+        assert workers.wait(0.0) == []
+
+
+def test_more_jobs_are_processes():
+    with Workers.start(2) as workers:
+        assert isinstance(workers, ProcessWorkers)
+        process_ids = workers.process_ids
+    assert not any(_alive(process_id) for process_id in process_ids)

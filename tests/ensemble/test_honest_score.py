@@ -1,0 +1,144 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tabular_automl.core.ensemble import HonestScore
+from tabular_automl.core.metrics import METRICS
+from tabular_automl.ensemble.bootstrap import resample
+from tabular_automl.ensemble.greedy import greedy_selection
+from tabular_automl.ensemble.honest_score import honest_score
+from tabular_automl.ensemble.pool import Pool
+
+MakePool = Callable[..., Pool]
+
+
+def weighed(pool: Pool, seed: int = 0, n_selections: int | None = None) -> HonestScore:
+    weights = greedy_selection(pool.predictions, pool.y, pool.weight, pool.metric)
+    return honest_score(resample(pool, weights, seed, n_selections))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_interval_holds_the_value(name: str, make_pool: MakePool) -> None:
+    score = weighed(make_pool(name), n_selections=40)
+    assert score.low < score.value < score.high
+    assert score.metric == name
+    assert score.n_rows == 300
+
+
+def test_noise_looks_good_but_is_scored_as_noise() -> None:
+    """The heart: naive best-of-many says 0.6 and more, the honest score says 0.5, as new rows would."""
+    values, apparent = [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        y = rng.integers(0, 2, 150).astype(float)
+        pool = Pool.of(rng.random((60, 150, 1)), y, None, METRICS["roc_auc"])
+        score = weighed(pool, n_selections=60)
+        assert score.optimism > 0.05
+        assert score.low < 0.5 < score.high
+        values.append(score.value)
+        apparent.append(score.value + score.optimism)
+    assert np.mean(apparent) > 0.6
+    assert np.mean(values) == pytest.approx(0.5, abs=0.04)
+
+
+@pytest.mark.parametrize("name", ["rmse", "log_loss"])
+def test_the_value_is_nearer_to_new_rows_than_the_apparent_score(name: str, make_pool: MakePool) -> None:
+    naive, honest = [], []
+    for seed in range(15):
+        pool = make_pool(name, n_rows=3_100, n_candidates=8, seed=seed)
+        seen, new = pool.take(np.arange(100)), pool.take(np.arange(100, 3_100))
+        weights = greedy_selection(seen.predictions, seen.y, seen.weight, seen.metric)
+        truth = new.loss(weights)
+        score = honest_score(resample(seen, weights, seed=0, n_selections=60))
+        naive.append(score.value - score.optimism - truth)
+        honest.append(score.value - truth)
+    assert np.mean(naive) < 0  # looks too good: a loss too low
+    assert abs(np.mean(honest)) < abs(np.mean(naive))
+
+
+def test_one_candidate_has_no_optimism(make_pool: MakePool) -> None:
+    pool = make_pool("roc_auc", n_candidates=1)
+    score = weighed(pool)
+    assert score.optimism == 0
+    assert score.value == 1 - pool.loss(np.ones(1))
+
+
+def coverage(resampled: str, n_simulations: int = 80) -> tuple[float, float]:
+    """Return how often the interval holds the true value, and its mean width in four standard deviations."""
+    blocks = resampled == "blocks"
+    hits, widths, values = [], [], []
+    for seed in range(n_simulations):
+        rng = np.random.default_rng(seed)
+        group = np.repeat(np.arange(40), 5)
+        shared = rng.normal(size=40)[group] if blocks else 0.0
+        noise = rng.normal(size=(3, 200)) * 0.5 + shared
+        pool = Pool.of(noise[..., None], np.zeros(200), None, METRICS["mse"])
+        pool = replace(pool, blocks=group if blocks else None)
+        weights = greedy_selection(pool.predictions, pool.y, pool.weight, pool.metric)
+        truth = 0.25 * (weights**2).sum() + (1.0 if blocks else 0.0)
+        score = honest_score(resample(pool, weights, seed=seed, n_selections=60))
+        hits.append(score.low <= truth <= score.high)
+        widths.append(score.high - score.low)
+        values.append(score.value - truth)
+    return float(np.mean(hits)), float(np.mean(widths) / (4 * np.std(values)))
+
+
+@pytest.mark.parametrize("resampled", ["rows", "blocks"])
+def test_the_interval_covers_the_true_value_about_as_often_as_it_says(resampled: str) -> None:
+    share, width = coverage(resampled)
+    assert 0.88 <= share <= 1.0
+    assert 0.75 <= width <= 1.35  # neither narrow by luck nor wide for safety
+
+
+def test_blocks_widen_the_interval(rng: np.random.Generator) -> None:
+    group = np.repeat(np.arange(30), 20)
+    shared = rng.normal(size=30)[group]
+    predictions = np.stack([shared + rng.normal(size=600) for _ in range(2)])[..., None]
+    alone = Pool.of(predictions, np.zeros(600), None, METRICS["rmse"])
+    by_row, by_block = weighed(alone), weighed(replace(alone, blocks=group))
+    assert by_block.high - by_block.low > 2 * (by_row.high - by_row.low)
+
+
+def test_equal_seeds_give_equal_scores(make_pool: MakePool) -> None:
+    pool = make_pool("roc_auc")
+    assert weighed(pool, seed=1, n_selections=40) == weighed(pool, seed=1, n_selections=40)
+    assert weighed(pool, seed=1, n_selections=40) != weighed(pool, seed=2, n_selections=40)
+
+
+def test_row_weights_count(make_pool: MakePool) -> None:
+    pool = make_pool("rmse", n_candidates=1)
+    far = np.abs(pool.predictions[0, :, 0] - pool.y) > 0.5
+    heavy = replace(pool, weight=np.where(far, 5.0, 0.2))
+    assert weighed(heavy).value > weighed(pool).value * 1.2
+
+
+def test_one_block_gives_a_value_without_an_interval(make_pool: MakePool) -> None:
+    pool = make_pool("rmse")
+    score = weighed(replace(pool, blocks=np.zeros(pool.n_rows, dtype=np.intp)))
+    assert np.isfinite(score.value)
+    assert (score.low, score.high) == (0.0, np.inf)
+
+
+def test_a_single_positive_row_leaves_auc_open(rng: np.random.Generator) -> None:
+    y = np.zeros(50)
+    y[7] = 1
+    score = weighed(Pool.of(rng.random((3, 50, 1)), y, None, METRICS["roc_auc"]), n_selections=40)
+    assert (score.low, score.high) == (0, 1)
+    assert 0 < score.value < 1
+
+
+def test_bounded_scores_stay_in_their_range(make_pool: MakePool) -> None:
+    pool = make_pool("roc_auc", n_rows=60)
+    perfect = replace(pool, predictions=0.01 * pool.predictions + 0.9 * pool.y[None, :, None])
+    score = weighed(perfect, n_selections=40)
+    assert score.low <= score.value <= score.high <= 1
+
+
+def test_many_rows_are_resampled_on_a_bounded_sample(make_pool: MakePool) -> None:
+    pool = make_pool("rmse", n_rows=60_000, n_candidates=2)
+    weights = greedy_selection(pool.predictions, pool.y, pool.weight, pool.metric)
+    score = honest_score(resample(pool, weights, seed=0, n_selections=40))
+    assert score.n_rows == 50_000
+    assert score.value == pytest.approx(pool.loss(weights), rel=0.01)

@@ -1,0 +1,186 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSplit, TimeSeriesSplit
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.folds import FoldPlan
+from tabular_automl.ingest.plan_folds import RowStructure, plan_folds
+
+
+@st.composite
+def problems(draw: st.DrawFn) -> tuple[NDArray[np.float64], RowStructure, bool]:
+    n = draw(st.integers(10, 120))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    is_classification = draw(st.booleans())
+    if is_classification:
+        n_classes = draw(st.integers(2, 5))
+        y = np.r_[np.arange(n_classes), rng.integers(0, n_classes, n - n_classes)].astype(float)
+    else:
+        y = rng.normal(size=n).round(draw(st.integers(0, 3)))
+    groups = np.r_[0, 1, rng.integers(0, draw(st.integers(2, n)), n - 2)] if draw(st.booleans()) else None
+    copies = rng.integers(0, n, n) if draw(st.booleans()) else None
+    time = np.r_[0.0, 1.0, rng.integers(0, 30, n - 2)] if draw(st.booleans()) and groups is None else None
+    return y, RowStructure(groups, copies, time), is_classification
+
+
+@settings(max_examples=200, deadline=None)
+@given(problems(), st.integers(0, 5))
+def test_invariants_of_every_plan(problem: tuple[NDArray[np.float64], RowStructure, bool], seed: int) -> None:
+    y, structure, is_classification = problem
+    try:
+        plan = plan_folds(y, structure, seed, is_classification=is_classification)
+    except InputError as error:
+        assert "time_column" in str(error)  # noqa: PT017 (copies may tie all moments together)
+        return
+    held_out = np.concatenate([fold.held_out for fold in plan.folds])
+    assert len(np.unique(held_out)) == len(held_out), "a row is held out at most once"
+    assert 1 <= len(plan) <= 8
+    for fold in plan.folds:
+        assert len(fold.train)
+        assert len(fold.held_out)
+        assert not np.intersect1d(fold.train, fold.held_out).size
+        assert (np.diff(fold.train) > 0).all()
+        assert (np.diff(fold.held_out) > 0).all()
+        if structure.groups is not None:
+            assert not np.intersect1d(structure.groups[fold.train], structure.groups[fold.held_out]).size
+        if structure.time is not None:
+            assert structure.time[fold.train].max() < structure.time[fold.held_out].min()
+        else:
+            assert len(fold.train) + len(fold.held_out) == len(y)
+    if structure.time is None:
+        assert len(held_out) == len(y)
+    again = plan_folds(y, structure, seed, is_classification=is_classification)
+    assert again.digest == plan.digest, "data and seed alone decide"
+
+
+def plan(y: object, *, is_classification: bool = True, seed: int = 0, **structure: object) -> FoldPlan:
+    return plan_folds(
+        np.asarray(y, float), RowStructure(**structure), seed, is_classification=is_classification  # type: ignore[arg-type]
+    )
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(8, 90), min_size=2, max_size=4), st.integers(0, 9))
+def test_classes_and_sizes_are_even(counts: list[int], seed: int) -> None:
+    y = np.repeat(np.arange(len(counts)), counts)
+    shares = np.array([np.bincount(y[fold.held_out], minlength=len(counts)) for fold in plan(y, seed=seed).folds])
+    assert (np.ptp(shares, axis=0) <= 1).all()
+    assert np.ptp(shares.sum(axis=1)) <= 1
+
+
+def test_regression_is_stratified_by_quantiles() -> None:
+    y = np.random.default_rng(0).lognormal(size=800)
+    means = [np.log(y[fold.held_out]).mean() for fold in plan(y, is_classification=False).folds]
+    assert np.ptp(means) < 0.25
+
+
+def test_seeds_give_different_plans() -> None:
+    y = np.arange(100) % 2
+    assert plan(y, seed=1).digest != plan(y, seed=2).digest
+
+
+@pytest.mark.parametrize(
+    ("structure", "is_classification", "scheme"),
+    [
+        ({}, True, "stratified"),
+        ({}, False, "shuffled"),
+        ({"groups": np.arange(100) // 4}, True, "stratified grouped"),
+        ({"groups": np.arange(100) // 4}, False, "grouped"),
+        ({"time": np.arange(100.0)}, False, "time-ordered"),
+        ({"splitter": KFold(3)}, False, "custom"),
+    ],
+)
+def test_schemes(structure: dict[str, object], is_classification: bool, scheme: str) -> None:
+    assert plan(np.arange(100) % 2, is_classification=is_classification, **structure).scheme == scheme
+
+
+def test_groups_are_balanced_and_are_the_blocks() -> None:
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 100, 2000)
+    y = (rng.random(2000) < 0.2).astype(float)
+    made = plan(y, groups=groups)
+    sizes = [len(fold.held_out) for fold in made.folds]
+    positives = [y[fold.held_out].sum() for fold in made.folds]
+    assert np.ptp(sizes) < 60
+    assert np.ptp(positives) < 40
+    assert made.blocks is not None
+    assert len(np.unique(made.blocks)) == 100
+
+
+def test_copies_stay_together_without_groups() -> None:
+    copies = np.arange(200) // 2
+    made = plan(np.arange(200) // 2 % 2, duplicates=copies)
+    for fold in made.folds:
+        assert not np.intersect1d(copies[fold.train], copies[fold.held_out]).size
+
+
+def test_the_last_block_of_time_is_fold_0() -> None:
+    time = np.random.default_rng(0).permutation(1000).astype(float)
+    made = plan(np.arange(1000) % 2, time=time)
+    starts = [time[fold.held_out].min() for fold in made.folds]
+    assert len(made) == 8
+    assert starts == sorted(starts, reverse=True)
+    assert time[made.folds[0].held_out].max() == 999
+    assert len(made.folds[-1].train) == 300
+
+
+def test_rows_of_one_moment_are_not_split() -> None:
+    time = np.repeat([1.0, 2.0, 3.0], [80, 10, 10])
+    made = plan(np.arange(100) % 2, time=time)
+    assert [np.unique(time[fold.held_out]).tolist() for fold in made.folds] == [[3.0], [2.0]]
+
+
+def test_groups_in_time_order_leave_training_when_held_out() -> None:
+    time, groups = np.arange(100.0), np.arange(100) % 10
+    groups[:50] += 10
+    for fold in plan(np.arange(100) % 2, time=time, groups=groups).folds:
+        assert not np.intersect1d(groups[fold.train], groups[fold.held_out]).size
+
+
+@pytest.mark.parametrize("splitter", [KFold(4), TimeSeriesSplit(3), ShuffleSplit(1), GroupKFold(3)], ids=repr)
+def test_own_splitters(splitter: object) -> None:
+    groups = np.arange(60) // 5
+    made = plan(np.arange(60) % 2, splitter=splitter, groups=groups)
+    pairs = list(splitter.split(np.zeros((60, 1)), None, groups))  # type: ignore[attr-defined]
+    assert len(made) == len(pairs)
+    if not isinstance(splitter, ShuffleSplit):
+        np.testing.assert_array_equal(made.folds[0].held_out, pairs[0][1])
+
+
+def test_own_pairs_and_masks() -> None:
+    mask = np.arange(20) < 5
+    made = plan(np.arange(20) % 2, splitter=[(~mask, mask), (np.arange(5), [19, 18])])
+    assert made.folds[0].held_out.tolist() == [0, 1, 2, 3, 4]
+    assert made.folds[1].held_out.tolist() == [18, 19]
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        (RepeatedKFold(n_splits=2, n_repeats=2), "holds out row 0 in 2 folds"),
+        ([([0, 1], [1, 2])], "1 rows in both train and held_out, the first is row 1"),
+        ([([0, 1], [99])], "names row 99; df has rows 0 to 19"),
+        ([([0, 1], [])], "has no held_out rows"),
+        ([([0.5], [1])], "not integers"),
+        ([1, 2], "not a pair of row positions"),
+        ([], "no folds"),
+        (5, "give a scikit-learn splitter"),
+        (KFold(50), "cannot split these 20 rows"),
+    ],
+)
+def test_splitters_that_make_no_plan(splitter: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan(np.arange(20) % 2, splitter=splitter)
+
+
+def test_one_group_cannot_be_held_out() -> None:
+    with pytest.raises(InputError, match="at least 2 are needed"):
+        plan(np.arange(20) % 2, groups=np.zeros(20, dtype=int))
+
+
+def test_one_moment_has_no_order() -> None:
+    with pytest.raises(InputError, match="one point in time only"):
+        plan(np.arange(20) % 2, time=np.zeros(20))

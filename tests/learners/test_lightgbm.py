@@ -1,0 +1,68 @@
+"""What is particular to LightGBM."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tabular_automl.core.candidate import freeze_params
+from tabular_automl.core.errors import UnsupportedProblemError
+from tabular_automl.core.fitting import Rows
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.task import TaskKind
+from tabular_automl.learners import learner_for
+from tabular_automl.testing import LearnerCase
+
+LIGHTGBM = learner_for("lightgbm")
+
+
+def test_categories_are_split_as_sets_of_levels():
+    n_rows = 400
+    codes = np.random.default_rng(0).integers(0, 20, n_rows).astype(np.float64)
+    y = (codes % 2 == 0).astype(np.float64)
+    case = LearnerCase.small(LIGHTGBM, TaskKind.BINARY)
+    spec = replace(case.context.features, names=("c0",), categorical=(0,), n_levels=(20,))
+    context = replace(case.context, features=spec, max_rounds=1)
+    rows = Rows(codes[:, np.newaxis], y)
+    model = LIGHTGBM.fit(rows, rows, freeze_params({"num_leaves": 2, "min_data_per_group": 5}), context).model
+    assert len(np.unique(model.predict(rows.X))) == 2
+    np.testing.assert_array_equal(model.predict(rows.X)[:, 0] > y.mean(), y > 0.5)
+
+
+def test_regression_does_not_depend_on_the_targets_scale():
+    case = LearnerCase.small(LIGHTGBM, TaskKind.REGRESSION)
+    scaled = replace(
+        case,
+        train=replace(case.train, y=case.train.y * 1e9 + 1e12),
+        held_out=replace(case.held_out, y=case.held_out.y * 1e9 + 1e12),
+    )
+    plain, moved = case.fit(), scaled.fit()
+    np.testing.assert_allclose(moved.curve, plain.curve * 1e18, rtol=1e-3)
+    X = case.held_out.X
+    np.testing.assert_allclose((moved.model.predict(X) - 1e12) / 1e9, plain.model.predict(X), rtol=1e-3)
+
+
+def test_patience_stops_and_the_curve_goes_on_to_the_stop():
+    case = LearnerCase.small(LIGHTGBM, TaskKind.BINARY)
+    context = replace(case.context, max_rounds=2_000, patience=15)
+    outcome = replace(case, context=context).fit()
+    assert outcome.model.rounds < 2_000
+    assert len(outcome.curve) == outcome.model.rounds == np.argmin(outcome.curve) + 1 + 15
+
+
+def test_patience_is_shorter_on_many_rows():
+    patience = [
+        LIGHTGBM.limits(ProblemShape(TaskKind.BINARY, n, 5, 0, 1), ()).patience for n in (100, 20_000, 10**6)
+    ]
+    assert patience == [300, 150, 20]
+
+
+def test_trees_are_smaller_on_few_rows():
+    few, many = (dict(LIGHTGBM.defaults(ProblemShape(TaskKind.BINARY, n, 5, 0, 1))) for n in (300, 50_000))
+    assert int(few["num_leaves"] or 0) <= 15 < int(many["num_leaves"] or 0)
+    assert float(few["learning_rate"] or 0) <= float(many["learning_rate"] or 0)
+
+
+def test_a_table_without_features_is_refused():
+    with pytest.raises(UnsupportedProblemError, match="at least one usable feature"):
+        LIGHTGBM.require(ProblemShape(TaskKind.BINARY, 100, 0, 0, 1))

@@ -1,0 +1,72 @@
+"""`import tabular_automl` is quick because it loads next to nothing: modules are counted, not seconds."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+ENGINES = ["catboost", "lightgbm", "optuna", "xgboost"]
+HEAVY = [
+    *ENGINES, "IPython", "joblib", "loky", "matplotlib", "multiprocessing", "narwhals", "numpy", "pandas",
+    "pebble", "plotly", "polars", "pyarrow", "scipy", "sklearn", "sqlite3",
+]  # fmt: skip
+
+
+def in_new_process(code: str) -> Any:
+    """Run code that sets `answer` in a fresh interpreter and return the answer."""
+    script = f"import json, sys\n{code}\nprint(json.dumps(answer))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def loaded(code: str, names: list[str]) -> list[str]:
+    return in_new_process(f"{code}\nanswer = [name for name in {names!r} if name in sys.modules]")
+
+
+def test_import_loads_nothing_heavy() -> None:
+    assert loaded("import tabular_automl", HEAVY) == []
+
+
+def test_import_loads_the_standard_library_and_itself_only() -> None:
+    code = """
+before = set(sys.modules)
+import tabular_automl
+tops = {name.split(".")[0] for name in set(sys.modules) - before}
+answer = sorted(tops - sys.stdlib_module_names)
+"""
+    assert in_new_process(code) == ["tabular_automl"]
+
+
+@pytest.mark.parametrize("name", ["Candidate", "Model", "fit", "load"])
+def test_public_names_load_no_engine(name: str) -> None:
+    assert loaded(f"import tabular_automl\ntabular_automl.{name}", [*ENGINES, "matplotlib", "plotly"]) == []
+
+
+def test_import_has_no_side_effects() -> None:
+    code = """
+import logging, signal, threading, warnings
+
+def world():
+    root = logging.getLogger()
+    return [
+        repr(root.handlers), root.level, repr(warnings.filters), threading.active_count(),
+        repr(signal.getsignal(signal.SIGINT)),
+    ]
+
+before = world()
+import tabular_automl
+answer = [before, world()]
+"""
+    before, after = in_new_process(code)
+    assert before == after
+
+
+def test_public_names_are_listed_and_unknown_names_explained() -> None:
+    import tabular_automl as ta
+
+    assert set(ta.__all__) <= set(dir(ta))
+    assert all(getattr(ta, name) is not None for name in ta.__all__)
+    with pytest.raises(AttributeError, match=r"no attribute 'fitt'\. It offers: .*\bfit\b"):
+        ta.fitt  # noqa: B018  # the access is what is tested
