@@ -88,8 +88,8 @@ def fit(
     families
         Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
     existing
-        Predictions of an existing system for the training rows (made without seeing them), or the name of the
-        column that holds them: a baseline to beat.
+        Predictions of an existing system for the training rows, made without seeing them: labels or values,
+        or probabilities of the classes. A baseline to beat.
     human_level
         The score people reach, in the metric's own direction: a baseline to beat.
     run_dir

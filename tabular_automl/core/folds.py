@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from tabular_automl.core.digest import digest_array, digest_json
 
+TIME_ORDERED = "time-ordered"
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:

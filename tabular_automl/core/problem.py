@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_automl.core.digest import digest_array, digest_json
-from tabular_automl.core.folds import FoldPlan
+from tabular_automl.core.folds import TIME_ORDERED, FoldPlan
 from tabular_automl.core.schema import Finding, Schema
 from tabular_automl.core.table import Table
 from tabular_automl.core.task import Task, TaskKind
@@ -22,6 +22,7 @@ class ProblemShape:
     n_numeric: int
     n_categorical: int
     n_outputs: int
+    time_ordered: bool = False
 
     @property
     def n_columns(self) -> int:
@@ -63,7 +64,14 @@ class Problem:
         """Sizes of the table and the task."""
         n_categorical = sum(column.categories is not None for column in self.table.columns)
         n_numeric = len(self.table.columns) - n_categorical
-        return ProblemShape(self.task.kind, self.n_rows, n_numeric, n_categorical, self.task.n_outputs)
+        return ProblemShape(
+            self.task.kind,
+            self.n_rows,
+            n_numeric,
+            n_categorical,
+            self.task.n_outputs,
+            time_ordered=self.folds.scheme == TIME_ORDERED,
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -92,7 +92,7 @@ class Runtime:
             yield runtime
 
     def in_driver(self) -> "Runtime":
-        """Return this runtime with fits made in this process and no deadline, for fits that cost next to nothing."""
+        """Return this runtime with fits in this process and no deadline, for fits that cost next to nothing."""
         budget = replace(self.budget, limit=None, n_jobs=1)
         return replace(self, workers=InProcessWorkers(), budget=budget)
 

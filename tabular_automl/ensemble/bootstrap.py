@@ -167,7 +167,7 @@ def _affordable_selections(pool: Pool, in_bag_rows: int) -> int:
     """Return a number of selections by which all of them take about a second."""
     n_candidates, n_rows, n_outputs = pool.predictions.shape
     cells = n_candidates * n_outputs * (min(n_rows, in_bag_rows) + OVERHEAD_CELLS)
-    if pool.metric.name == "roc_auc":
+    if pool.metric.name == "roc_auc" or pool.metric.needs_labels:
         cells *= 2
     return int(np.clip(CELLS_OF_ALL_SELECTIONS // cells, FEWEST_SELECTIONS, MOST_DRAWS))
 

@@ -1,6 +1,6 @@
 """The last stage: choose members and weights, load them, and say what to expect."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,7 +69,7 @@ def weigh(  # noqa: PLR0917 - the stages of the story share this order
     TabularAutoMLError
         If not one candidate was fitted.
     """
-    crossfits = tuple(result for result in results if isinstance(result, CrossFit))
+    crossfits = longest_of_each(result for result in results if isinstance(result, CrossFit))
     if not crossfits:
         raise TabularAutoMLError(_nothing_fitted(results))
     metric = metric_named(problem.task.metric, problem.task.kind)
@@ -88,6 +88,16 @@ def weigh(  # noqa: PLR0917 - the stages of the story share this order
         score=score,
         comparisons=_comparisons(problem, options, baselines, resamples),
     )
+
+
+def longest_of_each(crossfits: Iterable[CrossFit]) -> tuple[CrossFit, ...]:
+    """Return one cross fit a candidate: that on most rows, where a candidate was taken up again."""
+    found: dict[str, CrossFit] = {}
+    for fit in crossfits:
+        known = found.get(fit.candidate.key)
+        if known is None or len(known.rows) <= len(fit.rows):
+            found[fit.candidate.key] = fit
+    return tuple(found.values())
 
 
 def _eligible(crossfits: tuple[CrossFit, ...], metric: Metric) -> tuple[CrossFit, ...]:
@@ -174,4 +184,4 @@ def _nothing_fitted(results: Sequence[CrossFit | Failure]) -> str:
     if not failures:
         return "No model was fitted before time ran out. Raise time_limit."
     shown = "; ".join(f"{failure.candidate.name}: {failure.reason}" for failure in failures[:3])
-    return f"All {len(failures)} candidates failed, so there is no model. First reasons: {shown}."
+    return f"Every candidate failed ({len(failures)}), so there is no model. First reasons: {shown}."

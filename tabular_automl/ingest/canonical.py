@@ -14,7 +14,7 @@ from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Deviation, Kind, Schema, SchemaReport
 from tabular_automl.core.table import Column, Table
 from tabular_automl.ingest.cells import Cells, Form, Texts, number_texts, read_cells
-from tabular_automl.preprocessing.parsing import is_missing_token, parse_texts
+from tabular_automl.preprocessing.parsing import is_missing_token
 
 READ_AS_TEXT = "tabular_automl_read_as_text"
 """Mark in `DataFrame.attrs`: every cell is text because the file holds nothing else."""
@@ -86,7 +86,7 @@ def canonical_numbers(cells: Cells, rule: str) -> tuple[FloatArray, NDArray[np.b
     """Return cells as numbers by a rule of the schema, and which of them could not be parsed (NaN there)."""
     head = rule.partition(":")[0]
     if cells.codes is not None and cells.levels is not None:
-        parsed = np.append(_level_numbers(cells, cells.levels, rule), np.nan)
+        parsed = np.append(cells.parsed_levels(rule), np.nan)
         bad = np.isnan(parsed)
         bad[-1] = False
         bad[:-1] &= np.fromiter(
@@ -118,17 +118,9 @@ def canonical_texts(cells: Cells, rule: str) -> tuple[NDArray[np.intp], Texts]:
     codes, levels = cells.texts()
     if rule != "number" or cells.form is not Form.TEXT:
         return codes, levels
-    numbers = _level_numbers(cells, levels, rule)
+    numbers = cells.parsed_levels(rule)
     by_value = np.where(np.isnan(numbers), levels, number_texts(np.nan_to_num(numbers)))
     return codes, by_value.astype(object)
-
-
-def _level_numbers(cells: Cells, levels: Texts, rule: str) -> FloatArray:
-    parsed = parse_texts(levels, rule)
-    if not rule.startswith("number") or cells.numbers_among is None:
-        return parsed
-    # Only text is read by the rule: 1.5 among "1,5" stays what it is.
-    return np.where(np.isnan(cells.numbers_among), parsed, cells.numbers_among)
 
 
 def _coded(cells: Cells, column: ColumnSchema, categories: tuple[str, ...]) -> tuple[Column, list[Deviation]]:

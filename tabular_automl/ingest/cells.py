@@ -1,7 +1,7 @@
 """One column as the user gave it, whatever its pandas type, read into one of five forms."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.fitting import FloatArray
+from tabular_automl.preprocessing.parsing import parse_texts
 
 Texts = NDArray[np.object_]
 
@@ -69,6 +70,18 @@ class Cells:
     is_category: bool = False
     ordered: bool = False
     is_single: bool = False
+    _parsed: dict[str, FloatArray] = field(default_factory=dict, repr=False)
+
+    def parsed_levels(self, rule: str) -> FloatArray:
+        """Return the levels of text parsed by a rule of the schema; it is done once a rule."""
+        if rule not in self._parsed:
+            _, levels = self.texts()
+            parsed = parse_texts(levels, rule)
+            if rule.startswith("number") and self.numbers_among is not None:
+                # Only text is read by the rule: 1.5 among "1,5" stays what it is.
+                parsed = np.where(np.isnan(self.numbers_among), parsed, self.numbers_among)
+            self._parsed[rule] = parsed
+        return self._parsed[rule]
 
     def texts(self) -> tuple[NDArray[np.intp], Texts]:
         """Return the cells as text: codes (-1 where missing) and distinct levels.
@@ -273,7 +286,7 @@ def _read_category(series: "pd.Series[Any]", name: object) -> Cells:
         values = np.append(inner.numbers(), np.nan)[codes]
         return Cells(inner.form, dtype, values, is_category=True, ordered=ordered, is_single=inner.is_single)
     inner_codes = np.append(inner.codes, -1)[codes]
-    return replace(inner, dtype=dtype, codes=inner_codes, is_category=True, ordered=ordered)
+    return replace(inner, _parsed={}, dtype=dtype, codes=inner_codes, is_category=True, ordered=ordered)
 
 
 def _text_cells(codes: NDArray[np.intp], levels: Texts, dtype: str) -> Cells:

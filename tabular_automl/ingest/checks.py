@@ -87,7 +87,7 @@ def check_target(target: "pd.Series[Any]", name: object) -> list[Finding]:
         found.append(_error("infinite_target", message, "Drop these rows or give them a number.", text))
     distinct = pd.unique(values[~missing])
     if len(distinct) == 1 and len(values) > 1:
-        message = f"Target {text!r} is constant: every row is {target[~missing].iloc[0]!r}."
+        message = f"Target {text!r} is constant: every row is {target[~missing].tolist()[0]!r}."
         found.append(
             _error("constant_target", message, "There is nothing to learn; choose another target.", text)
         )

@@ -96,6 +96,28 @@ def sniff_csv(path: Path) -> CsvFormat:
     return CsvFormat(delimiter, encoding, plain, reader.line_num)
 
 
+def check_row_lengths(path: Path, form: CsvFormat) -> None:
+    """Refuse rows with fewer cells than the header has.
+
+    Raises
+    ------
+    InputError
+        If there is one; names its line.
+    """
+    with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding=form.encoding, newline="") as text:
+        for _ in range(form.header_lines):
+            next(text)
+        reader = csv.reader(text, delimiter=form.delimiter)
+        for cells in reader:
+            if cells and len(cells) < len(form.names):
+                raise InputError(
+                    f"File {str(path)!r}, line {reader.line_num + form.header_lines}: {len(cells)} cells "
+                    f"where the "
+                    f"header has {len(form.names)} (delimiter {form.delimiter!r}). Complete the row or "
+                    f"remove it."
+                )
+
+
 def _encoding(path: Path) -> str:
     with open_bytes(path) as raw:
         try:

@@ -10,7 +10,7 @@ from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.core.table import Table
 
-CHANCE = 0.01
+CHANCE = 0.3
 """A row has copies that chance can't explain when fewer equal rows than this were to be expected."""
 
 DEPENDENCE = 0.5
@@ -46,7 +46,7 @@ def find_duplicates(table: Table, y: FloatArray) -> Duplicates:
     """Group full duplicates (features and target).
 
     Equal rows are expected where columns have few levels. Assuming columns independent, but trusting only
-    half of the information this gives, fewer than 0.01 expected equal rows count as unexplained. Those
+    half of the information this gives, fewer than 0.3 expected equal rows count as unexplained. Those
     rows are kept in one fold.
 
     Parameters

@@ -78,7 +78,8 @@ def _bins(column: Column, rows: NDArray[np.intp]) -> NDArray[np.intp]:
     known = np.sort(values[present])
     if not len(known):
         return np.zeros(len(values), dtype=np.intp)
-    edges = np.unique(known[np.linspace(0, len(known) - 1, N_BINS + 1).astype(np.intp)])
+    n_bins = min(N_BINS, max(len(known) // 20, 2))
+    edges = np.unique(known[np.linspace(0, len(known) - 1, n_bins + 1).astype(np.intp)[:-1]])
     codes = np.searchsorted(edges, values, side="right")
     return np.where(present, codes, 0).astype(np.intp)
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
 from tabular_automl.ingest.canonical import canonical_numbers, canonical_texts
 from tabular_automl.ingest.cells import Cells, Form, Texts
-from tabular_automl.preprocessing.parsing import guess_rule, parse_texts
+from tabular_automl.preprocessing.parsing import guess_rule
 
 IDENTIFIER_SHARE = 0.95
 """Strings are taken for identifiers when at least this share of them is distinct."""
@@ -139,15 +140,15 @@ def _decide_text(cells: Cells, name: str) -> _Decision:
         return _Decision(Kind.CATEGORICAL, "string", "Its type is a category.")
     rule = guess_rule(levels, counts)
     if rule is not None:
-        return _decide_parsed(levels, counts, rule, name)
+        parsed = cells.parsed_levels(rule)[present]
+        return _decide_parsed(levels, parsed, rule, key_name=name if (counts == 1).all() else "")
     return _decide_string(levels, counts)
 
 
-def _decide_parsed(levels: Texts, counts: NDArray[np.intp], rule: str, name: str) -> _Decision:
+def _decide_parsed(levels: Texts, parsed: FloatArray, rule: str, *, key_name: str) -> _Decision:
     head, _, form = rule.partition(":")
-    parsed = parse_texts(levels, rule)
-    if head == "number" and (counts == 1).all():
-        as_number = _decide_number(parsed, parsed[np.isfinite(parsed)], name)
+    if head == "number" and key_name:
+        as_number = _decide_number(parsed, parsed[np.isfinite(parsed)], key_name)
         if as_number.kind is Kind.IDENTIFIER:
             return replace(as_number, parse="string")
     n_distinct = len(np.unique(parsed[np.isfinite(parsed)]))
@@ -213,7 +214,7 @@ def _follow(cells: Cells, kind: Kind) -> _Decision:
         return _Decision(kind, rule if rule.startswith("datetime") else "datetime", reason)
     if kind is Kind.BINARY or rule.startswith("number"):
         return _Decision(kind, rule, reason)
-    parsed = {rule: np.isfinite(parse_texts(levels, rule)).sum() for rule in ("number", "number:comma")}
+    parsed = {rule: np.isfinite(cells.parsed_levels(rule)).sum() for rule in ("number", "number:comma")}
     return _Decision(kind, max(parsed, key=lambda rule: parsed[rule]), reason)
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.fitting import FloatArray
-from tabular_automl.core.folds import Fold, FoldPlan
+from tabular_automl.core.folds import TIME_ORDERED, Fold, FoldPlan
 from tabular_automl.core.seeds import derive_rng
 from tabular_automl.ingest.deal import deal
 
@@ -161,7 +161,7 @@ def _time_ordered(time: FloatArray, structure: RowStructure, n_folds: int) -> Fo
             "or groups, "
             "not both."
         )
-    return FoldPlan(tuple(folds), "time-ordered", block)
+    return FoldPlan(tuple(folds), TIME_ORDERED, block)
 
 
 def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:

@@ -13,7 +13,7 @@ import pandas as pd
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.schema import Schema
 from tabular_automl.ingest.canonical import READ_AS_TEXT
-from tabular_automl.ingest.csv_format import CsvFormat, open_bytes, sniff_csv
+from tabular_automl.ingest.csv_format import CsvFormat, check_row_lengths, open_bytes, sniff_csv
 from tabular_automl.ingest.frames import to_pandas
 
 NA_TEXTS = ("", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "<NA>", "#N/A", "NaT")
@@ -122,7 +122,10 @@ def _parquet_chunks(path: Path, chunk_rows: int) -> Iterator[pd.DataFrame]:
 
 
 def _csv_frames(path: Path, form: CsvFormat, chunk_rows: int | None) -> Iterator[pd.DataFrame]:
-    """Yield frames of text cells; empty cells are missing."""
+    """Yield frames of text cells.
+
+    pandas fills short rows up with empty cells, so rows are counted out where the last cell is empty.
+    """
     with _csv_errors(path, form), open_bytes(path) as file:
         reader = pd.read_csv(
             file,
@@ -138,26 +141,14 @@ def _csv_frames(path: Path, form: CsvFormat, chunk_rows: int | None) -> Iterator
             chunksize=chunk_rows,
         )
         frames: Any = [reader] if chunk_rows is None else reader
+        is_checked = False
         for frame in frames:
-            yield _checked(frame, path, form)
-
-
-def _checked(frame: pd.DataFrame, path: Path, form: CsvFormat) -> pd.DataFrame:
-    """Refuse rows that are too short: pandas fills them up with missing cells, while empty cells are ""."""
-    short = frame.iloc[:, -1].isna().to_numpy()
-    if short.any():
-        row = int(np.flatnonzero(short)[0])
-        found = int(frame.iloc[row].notna().sum())
-        line = int(frame.index[row]) + form.header_lines + 1
-        raise InputError(
-            f"File {str(path)!r}, about line {line}: {found} cells where the header has {len(form.names)} "
-            f"(delimiter "
-            f"{form.delimiter!r}). Complete the row or remove it."
-        )
-    named = frame.copy(deep=False)
-    named.columns = pd.Index(form.names, dtype=object)
-    named.attrs[READ_AS_TEXT] = True
-    return named
+            if not is_checked and (frame.iloc[:, -1] == "").any():
+                check_row_lengths(path, form)
+                is_checked = True
+            frame.columns = pd.Index(form.names, dtype=object)
+            frame.attrs[READ_AS_TEXT] = True
+            yield frame
 
 
 @contextmanager
@@ -186,7 +177,7 @@ def _explain(message: str, form: CsvFormat) -> str:
         )
     quote = re.search(r"EOF inside string starting at row (\d+)", message)
     if quote:
-        line = str(int(quote.group(1)) + form.header_lines + 1)
+        line = str(int(quote.group(1)) + 1)
         return f", about line {line}: a quotation mark is never closed. Close it, or double it inside cells."
     if "Length of header" in message:
         return f": rows have more cells than the header's {len(form.names)} names. Complete the header line."
@@ -198,18 +189,18 @@ def _typed(series: "pd.Series[Any]") -> "pd.Series[Any]":
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    known = series.where(~series.isin(NA_TEXTS))
-    present = known.dropna()
+    cells = pa.array(series, pa.string(), from_pandas=True)
+    known = pc.invert(pc.is_in(cells, pa.array(NA_TEXTS)))
+    present = cells.filter(known)
     if not len(present):
         return pd.Series(np.nan, index=series.index, dtype=np.float64)
-    if present.iloc[:1000].isin(list(_TRUTHS)).all() and present.isin(list(_TRUTHS)).all():
-        truths = known.map(_TRUTHS)
+    if pc.all(pc.is_in(present, pa.array(list(_TRUTHS)))).as_py():
+        truths = series.map(_TRUTHS)
         return truths.astype(bool) if len(present) == len(series) else truths.astype("boolean")
-    cells = pa.array(present.to_numpy(dtype=object), pa.string())
     for pattern, target in ((_INTEGER, pa.int64()), (_FLOAT, pa.float64())):
-        if pc.all(pc.match_substring_regex(cells, pattern)).as_py():
-            numbers = pc.cast(pc.utf8_trim_whitespace(cells), target).to_numpy(zero_copy_only=False)
-            return _spread(numbers, known.notna().to_numpy(), series.index)
+        if pc.all(pc.match_substring_regex(present, pattern)).as_py():
+            numbers = pc.cast(pc.utf8_trim_whitespace(present), target).to_numpy(zero_copy_only=False)
+            return _spread(numbers, known.to_numpy(zero_copy_only=False), series.index)
     return series.where(series != "", np.nan)
 
 

@@ -17,6 +17,7 @@ from tabular_automl.preprocessing.datetime_parts import datetime_parts, varying_
 from tabular_automl.preprocessing.text_features import COUNTS, frequent_tokens, text_features
 
 MAX_LEVELS = 1_000
+ROWS_A_MOMENT = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,9 @@ class OrdinalColumn:
         they are.
     n_levels
         Number of codes of a categorical column, 0 for others.
+    moments
+        Sorted distinct seconds of a datetime column that many rows share, each a level of one more
+        categorical column; None for no such column.
     """
 
     id: str
@@ -42,12 +46,14 @@ class OrdinalColumn:
     tokens: tuple[str, ...] = ()
     level_codes: NDArray[np.int32] | None = None
     n_levels: int = 0
+    moments: FloatArray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns it makes."""
         if self.kind is Kind.DATETIME:
-            return (self.id, *(f"{self.id}_{part}" for part in self.parts))
+            parts = (f"{self.id}_{part}" for part in self.parts)
+            return (self.id, *parts, *([f"{self.id}_moment"] * (self.moments is not None)))
         if self.kind is Kind.TEXT:
             words = (f"{self.id}_word{number}" for number in range(len(self.tokens)))
             return (*(f"{self.id}_{count}" for count in COUNTS), *words)
@@ -57,12 +63,25 @@ class OrdinalColumn:
         """Return the columns it makes, shape (len(names), n_rows)."""
         if self.kind is Kind.DATETIME:
             seconds = column.values.astype(np.float64, copy=False)
-            return np.vstack([seconds, datetime_parts(seconds, self.parts)])
+            return np.vstack([seconds, datetime_parts(seconds, self.parts), *self._moment_codes(seconds)])
         if self.kind is Kind.TEXT:
             return text_features(column, self.tokens)
         if column.categories is None:
             return column.values.astype(np.float64, copy=False)[np.newaxis]
         return self._codes(column)[np.newaxis]
+
+    @property
+    def categorical(self) -> dict[int, int]:
+        """Number of levels of each categorical column it makes, by place among `names`."""
+        if self.moments is not None:
+            return {len(self.names) - 1: len(self.moments)}
+        return {0: self.n_levels} if self.n_levels else {}
+
+    def _moment_codes(self, seconds: FloatArray) -> list[FloatArray]:
+        if self.moments is None:
+            return []
+        codes = np.minimum(np.searchsorted(self.moments, seconds), len(self.moments) - 1)
+        return [np.where(self.moments[codes] == seconds, codes, np.nan)]
 
     def _codes(self, column: Column) -> FloatArray:
         codes = column.values.astype(np.intp)
@@ -83,9 +102,9 @@ class OrdinalEncoder:
 
     @classmethod
     def fit(cls, recipe: Recipe, table: Table) -> "OrdinalEncoder":
-        """Look at every column once."""
-        del recipe
-        return cls(tuple(_fit_column(column) for column in table.columns))
+        """Look at every column once; ``moments`` of the recipe makes levels of dates that many rows share."""
+        moments = bool(dict(recipe.params).get("moments"))
+        return cls(tuple(fit_ordinal_column(column, moments=moments) for column in table.columns))
 
     @classmethod
     def from_state(cls, recipe: Recipe, state: State) -> "OrdinalEncoder":
@@ -99,8 +118,7 @@ class OrdinalEncoder:
         names: list[str] = []
         categorical: dict[int, int] = {}
         for column in self.columns:
-            if column.n_levels:
-                categorical[len(names)] = column.n_levels
+            categorical |= {len(names) + place: n_levels for place, n_levels in column.categorical.items()}
             names.extend(column.names)
         return FeatureSpec(tuple(names) or ("none",), tuple(categorical), tuple(categorical.values()))
 
@@ -115,16 +133,24 @@ class OrdinalEncoder:
         return np.ascontiguousarray(by_column.T)
 
     def state(self) -> State:
-        """Return kinds, parts and words as facts, level codes as arrays."""
-        arrays = {f"{c.id}_level_codes": c.level_codes for c in self.columns if c.level_codes is not None}
+        """Return kinds, parts and words as facts, level codes and moments as arrays."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for column in self.columns:
+            if column.level_codes is not None:
+                arrays[f"{column.id}_level_codes"] = column.level_codes
+            if column.moments is not None:
+                arrays[f"{column.id}_moments"] = column.moments
         return State({"columns": [column_facts(column) for column in self.columns]}, arrays)
 
 
-def fit_ordinal_column(column: Column, *, max_levels: int | None = MAX_LEVELS) -> OrdinalColumn:
+def fit_ordinal_column(
+    column: Column, *, max_levels: int | None = MAX_LEVELS, moments: bool = False
+) -> OrdinalColumn:
     """Decide how a column becomes numbers; ``max_levels=None`` keeps every level."""
     if column.kind is Kind.DATETIME:
         seconds = column.values.astype(np.float64, copy=False)
-        return OrdinalColumn(column.id, column.kind, parts=varying_parts(seconds))
+        shared = _shared_moments(seconds) if moments else None
+        return OrdinalColumn(column.id, column.kind, parts=varying_parts(seconds), moments=shared)
     if column.kind is Kind.TEXT and column.categories is not None:
         return OrdinalColumn(column.id, column.kind, tokens=frequent_tokens(column))
     if column.categories is None or column.kind is not Kind.CATEGORICAL:
@@ -158,11 +184,15 @@ def column_from_facts(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any
         tokens=tuple(facts["tokens"]),
         level_codes=arrays.get(f"{facts['id']}_level_codes"),
         n_levels=facts["n_levels"],
+        moments=arrays.get(f"{facts['id']}_moments"),
     )
 
 
-def _fit_column(column: Column) -> OrdinalColumn:
-    return fit_ordinal_column(column)
+def _shared_moments(seconds: FloatArray) -> FloatArray | None:
+    known = seconds[~np.isnan(seconds)]
+    moments = np.unique(known)
+    shared = 3 <= len(moments) <= MAX_LEVELS and len(moments) * ROWS_A_MOMENT <= len(known)
+    return moments if shared else None
 
 
 def _merge_rare(column: Column, max_levels: int) -> NDArray[np.int32]:

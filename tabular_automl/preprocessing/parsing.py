@@ -32,12 +32,13 @@ _PLAIN_COMMA = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:,\d*)?|,\d+)(?:[eE][+-]?\d+
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:([,'’ \u00a0\u202f])\d{3})(?:\1\d{3})*(?:\.\d*)?")
 _GROUPED_COMMA = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.'’ \u00a0\u202f])\d{3})(?:\1\d{3})*(?:,\d*)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
-_DECORATION = re.compile(r"[$€£¥₹₽₩₺₴₫฿%\s]+|\b(?:USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|kr)\b|Rs\.?", re.IGNORECASE)
+_DECORATION = re.compile(r"[$€£¥₹₽₩₺₴₫฿%]+|\b(?:USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|kr)\b|Rs\.?", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _MARKS = str.maketrans("", "", "'’ \u00a0\u202f")
 
 _ISO = re.compile(
-    r"[+-]?\d{4}-\d{1,2}(?:-\d{1,2})?(?:[T ]\d{1,2}(?::?\d{2}){0,2}(?:[.,]\d+)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
+    r"[+-]?\d{4}-\d{1,2}(?:-\d{1,2})?"
+    r"(?:[T ]\d{1,2}(?::?\d{2}){0,2}(?:[.,]\d+)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
 )
 _CLOCK = re.compile(r"\d{1,2}:\d{2}")
 _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?")
@@ -90,13 +91,12 @@ def parse_numbers(texts: Sequence[str] | Texts, *, decimal: str = ".") -> FloatA
     def number(text: str) -> float:
         if plain.fullmatch(text):
             return float(text.replace(",", ".") if comma else text)
-        bare = _DECORATION.sub("", text)
+        bare = _DECORATION.sub("", text).strip()
         if bare.startswith("(") and bare.endswith(")"):
             bare = "-" + bare[1:-1]
         if plain.fullmatch(bare):
             return float(bare.replace(",", ".") if comma else bare)
-        marked = _DECORATION.sub(" ", text).strip()
-        if grouped.fullmatch(bare) or grouped.fullmatch(marked):
+        if grouped.fullmatch(bare):
             bare = bare.translate(_MARKS)
             return float(bare.replace(".", "").replace(",", ".") if comma else bare.replace(",", ""))
         return _special_number(bare)
@@ -274,7 +274,13 @@ def _to_seconds(texts: Texts, form: str) -> FloatArray:
     if not len(texts):
         return np.zeros(0)
     # Digits below microseconds would change the unit of the whole batch.
-    cut = pd.Series([_NAMED_UTC.sub("Z", _NANOSECONDS.sub(r"\1", text)) for text in texts], dtype=object)
+    cut = pd.Series(
+        [_plain_iso(text) if "." in text or text[-1:] in "CT" else text for text in texts], dtype=object
+    )
     stamps = pd.to_datetime(cut, format=form, utc=True, errors="coerce").dt.tz_localize(None)
     micros = stamps.to_numpy(dtype="datetime64[us]")
     return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 1e6)
+
+
+def _plain_iso(text: str) -> str:
+    return _NAMED_UTC.sub("Z", _NANOSECONDS.sub(r"\1", text))

@@ -11,11 +11,12 @@ from tabular_automl.core.crossfit import CommonRows, CrossFit, Failure
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import Metric, metric_named
 from tabular_automl.core.run import Run
+from tabular_automl.ensemble.weigh import longest_of_each
 
 ENSEMBLE = "ensemble"
-NAME_WIDTH = 26
-FAMILY_WIDTH = 9
-STATUS_WIDTH = 18
+NAME_WIDTH = 22
+FAMILY_WIDTH = 8
+STATUS_WIDTH = 13
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def leaderboard(run: Run) -> pd.DataFrame:
     weights = {member.candidate.key: member.weight for member in run.ensemble.members}
     lines = [
         _line(run, fit, metric.loss(run.y[seen], predictions, _weight(run, seen)), weights)
-        for fit in (*run.crossfits, *run.baselines)
+        for fit in (*longest_of_each(run.crossfits), *run.baselines)
         for seen, predictions in [_seen(fit, rows)]
     ]
     lines.sort(key=lambda line: line.loss)
@@ -66,7 +67,8 @@ def leaderboard(run: Run) -> pd.DataFrame:
 def _weighed_rows(run: Run) -> NDArray[np.intp]:
     """Return the rows that all members cover."""
     keys = {member.candidate.key for member in run.ensemble.members}
-    return CommonRows.of(tuple(fit for fit in run.crossfits if fit.candidate.key in keys)).rows
+    fits = tuple(fit for fit in longest_of_each(run.crossfits) if fit.candidate.key in keys)
+    return CommonRows.of(fits).rows
 
 
 def _seen(fit: CrossFit, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], FloatArray]:
@@ -82,7 +84,7 @@ def _weight(run: Run, rows: NDArray[np.intp]) -> FloatArray | None:
 
 def _ensemble_line(run: Run, metric: Metric) -> _Line:
     members = {member.candidate.key for member in run.ensemble.members}
-    fits = [fit for fit in run.crossfits if fit.candidate.key in members]
+    fits = [fit for fit in longest_of_each(run.crossfits) if fit.candidate.key in members]
     return _Line(
         name=ENSEMBLE,
         family=ENSEMBLE,
@@ -90,7 +92,7 @@ def _ensemble_line(run: Run, metric: Metric) -> _Line:
         loss=metric.score(run.score.value),
         folds=min(len(fit.folds) for fit in fits),
         rounds=None,
-        fit_s=round(sum(fit.seconds for fit in fits), 2),
+        fit_s=round(sum(fit.seconds for fit in fits), 1),
         weight=1.0,
         status="honest score",
     )
@@ -108,7 +110,7 @@ def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _L
         loss=loss,
         folds=n_folds,
         rounds=None if is_baseline else fit.joint_round,
-        fit_s=round(fit.seconds, 2),
+        fit_s=round(fit.seconds, 1),
         weight=round(weights.get(candidate.key, 0.0), 3),
         status=status if n_folds == run.n_folds else f"{n_folds} of {run.n_folds} folds",
     )
@@ -123,15 +125,17 @@ def _failed_line(failure: Failure) -> _Line:
         loss=float("nan"),
         folds=None,
         rounds=None,
-        fit_s=round(failure.seconds, 2),
+        fit_s=round(failure.seconds, 1),
         weight=0.0,
         status=_cut(f"failed: {failure.reason}", STATUS_WIDTH),
     )
 
 
 def _name(candidate: Candidate) -> str:
-    name = candidate.label if candidate.origin is Origin.BASELINE else candidate.name
-    return _cut(name or candidate.name, NAME_WIDTH)
+    if candidate.origin is Origin.BASELINE and candidate.label:
+        return _cut(candidate.label, NAME_WIDTH)
+    # A family of one's own is `package.module:Class`; its class says enough here.
+    return _cut(candidate.name.rpartition(":")[2], NAME_WIDTH)
 
 
 def _family(candidate: Candidate) -> str:
@@ -147,4 +151,4 @@ def _rounded(scores: FloatArray) -> FloatArray:
     """Round to six digits of the largest score, the same decimals for all."""
     largest = float(np.nanmax(np.abs(scores)))
     decimals = 6 if largest == 0 else 5 - int(np.floor(np.log10(largest)))
-    return np.round(scores, min(max(decimals, 0), 6))
+    return np.round(scores, max(decimals, 0))

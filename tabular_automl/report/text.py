@@ -43,7 +43,7 @@ def text_report(run: Run) -> TextReport:
         _section("Warnings about the data", _findings(run, Severity.WARNING)),
         _section("Notes about the data", _findings(run, Severity.NOTICE)),
         _section("How it was made", _made(run)),
-        _section("Leaderboard", _table(leaderboard(run))),
+        _section("Leaderboard", _table(leaderboard(run).drop(columns="family"))),
         _section("Failures", _failures(run)),
         _section("Time", _time(run)),
     ]
@@ -120,10 +120,10 @@ def _in_words(comparison: Comparison, metric: Metric) -> str:
     if comparison.clear:
         loss = comparison.baseline_score
         share = f", {comparison.gain / loss:.0%} lower" if not metric.greater_is_better and loss > 0 else ""
-        return f"better by {gain} (95% interval {low} to {high}{share})"
+        return f"better by {gain} (95%: {low} to {high}{share})"
     if comparison.high < 0:
-        return f"WORSE by {gain.lstrip('-')} (95% interval of the gain {low} to {high})"
-    return f"NOT CLEARLY BETTER: gain {gain} (95% interval {low} to {high})"
+        return f"WORSE by {gain.lstrip('-')} (95%: {low} to {high})"
+    return f"NOT CLEARLY BETTER: gain {gain} (95%: {low} to {high})"
 
 
 def _findings(run: Run, severity: Severity) -> list[str]:
@@ -177,8 +177,8 @@ def _cell(value: object) -> str:
 
 def _aligned_decimals(scores: "pd.Series[float]") -> list[str]:
     finite = [float(score) for score in scores if np.isfinite(score)]
-    decimals = max(len(repr(score).partition(".")[2]) for score in finite)
-    return [f"{score:.{min(decimals, 6)}f}" if np.isfinite(score) else "-" for score in scores]
+    decimals = max(len(f"{score:.12f}".rstrip("0").partition(".")[2]) for score in finite)
+    return [f"{score:.{decimals}f}" if np.isfinite(score) else "-" for score in scores]
 
 
 def _failures(run: Run) -> list[str]:
@@ -215,5 +215,5 @@ def _number(value: float, scale: float) -> str:
     scale = abs(scale)
     if not (math.isfinite(scale) and scale > 0):
         return f"{value:.4g}"
-    decimals = min(max(1 - math.floor(math.log10(scale)), 0), 6)
+    decimals = min(max(1 - math.floor(math.log10(scale)), 0), 12)
     return f"{value:,.{decimals}f}"

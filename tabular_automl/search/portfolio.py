@@ -1,5 +1,6 @@
 """An ordered portfolio of candidates to start from."""
 
+from collections.abc import Mapping
 from difflib import get_close_matches
 
 from tabular_automl.core.candidate import Candidate, Origin, Value, freeze_params
@@ -62,7 +63,10 @@ def static_portfolio(problem: Problem, options: Options) -> tuple[Candidate, ...
     solving = [c for c in wanted if _solves(c.family, shape)]
     if not solving and problem.table.columns:
         raise InputError(f"None of the families {', '.join(families)} can solve a {shape.task} task.")
-    return tuple(dict.fromkeys([default_candidate(PRIOR, shape), *solving]))
+    distinct: dict[str, Candidate] = {}
+    for candidate in (default_candidate(PRIOR, shape), *solving):
+        distinct.setdefault(candidate.key, candidate)
+    return tuple(distinct.values())
 
 
 def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
@@ -82,7 +86,7 @@ def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
                     f"Candidate {number} ({family}) has no hyperparameter {name!r}.{hint} "
                     f"It has: {', '.join(sorted(known))}."
                 )
-        wanted.append(_candidate(family, shape, f"user {number}", Origin.USER, dict(changes)))
+        wanted.append(_candidate(family, shape, changes, Origin.USER, label=f"user {number}"))
     return wanted
 
 
@@ -96,11 +100,11 @@ def _solves(family: str, shape: ProblemShape) -> bool:
 
 def default_candidate(family: str, shape: ProblemShape) -> Candidate:
     """Return a family's default candidate for a table of this shape."""
-    return _candidate(family, shape, "default", Origin.DEFAULT, {})
+    return _candidate(family, shape, {}, Origin.DEFAULT, label="default")
 
 
 def _candidate(
-    family: str, shape: ProblemShape, label: str, origin: Origin, changes: dict[str, Value]
+    family: str, shape: ProblemShape, changes: Mapping[str, Value], origin: Origin, *, label: str
 ) -> Candidate:
     learner = learner_for(family)
     params = freeze_params({**dict(learner.defaults(shape)), **changes})
@@ -124,5 +128,5 @@ def _lightgbm_variants(shape: ProblemShape) -> list[Candidate]:
     for label, row in _LIGHTGBM_ROWS:
         changes = dict(zip(_LIGHTGBM_COLUMNS, row, strict=True))
         changes = {name: value for name, value in changes.items() if name in known}
-        variants.append(_candidate("lightgbm", shape, label, Origin.PORTFOLIO, changes))
+        variants.append(_candidate("lightgbm", shape, changes, Origin.PORTFOLIO, label=label))
     return variants

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tabular_automl.core.candidate import Candidate, Origin, Recipe, freeze_params
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
@@ -65,11 +66,8 @@ def run(make_run: MakeRun) -> Run:
 def handmade_run(table: Table, kind: TaskKind) -> Run:
     task = _task(kind)
     rng = np.random.default_rng(4)
-    y = (
-        rng.normal(size=N_ROWS)
-        if kind is TaskKind.REGRESSION
-        else rng.integers(0, len(task.classes), N_ROWS) + 0.0
-    )
+    codes = rng.integers(0, max(len(task.classes), 1), N_ROWS).astype(np.float64)
+    y: NDArray[np.float64] = rng.normal(size=N_ROWS) if kind is TaskKind.REGRESSION else codes
     fitted = FittedEnsemble(
         (_member(table, y, task, ("lightgbm", 0.7)), _member(table, y, task, ("linear", 0.3)))
     )

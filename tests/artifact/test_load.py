@@ -6,8 +6,10 @@ from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import tabular_automl as ta
 from tabular_automl.artifact import load_run, save_run
 from tabular_automl.artifact.manifest import write_manifest
 from tabular_automl.core.candidate import Candidate
@@ -22,12 +24,10 @@ MakeRun = Callable[[TaskKind], Run]
 PREDICT_ELSEWHERE = """
 import sys
 import numpy as np
-from tabular_automl.artifact import load_run
-run = load_run(sys.argv[1])
-X = np.load(sys.argv[2])
-pairs = zip(X.files, run.fitted.members)
-out = [model.predict(X[name], member.rounds) for name, member in pairs for model in member.models]
-np.save(sys.argv[3], np.stack(out))
+import pandas as pd
+import tabular_automl as ta
+model = ta.load(sys.argv[1])
+np.save(sys.argv[3], model.predict_proba(pd.read_parquet(sys.argv[2])).to_numpy())
 """
 
 
@@ -85,13 +85,23 @@ def test_predictions_are_bit_identical(
         np.testing.assert_array_equal(before, after)
 
 
-def test_predictions_are_bit_identical_in_a_new_process(run: Run, table: Table, tmp_path: Path) -> None:
-    save_run(run, tmp_path / "model")
-    matrices = {f"m{i}": member.encoder.transform(table) for i, member in enumerate(run.fitted.members)}
-    np.savez(tmp_path / "X.npz", allow_pickle=False, **matrices)
-    arguments = [str(tmp_path / name) for name in ("model", "X.npz", "out.npy")]
+def test_a_whole_fit_comes_back(mixed_frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame = mixed_frame.drop(columns="price").rename(columns={"area": "größe [m²]", "rooms": 7})
+    model = ta.fit(frame, "grade", max_candidates=2, n_jobs=1, progress=False)
+    back = ta.load(model.save(tmp_path / "model"))
+    assert_same(back.run, model.run, "run")
+    pd.testing.assert_series_equal(back.predict(frame), model.predict(frame))
+    pd.testing.assert_frame_equal(back.leaderboard(), model.leaderboard())
+    assert str(back.report()) == str(model.report())
+
+
+def test_predictions_are_bit_identical_in_a_new_process(binary_frame: pd.DataFrame, tmp_path: Path) -> None:
+    model = ta.fit(binary_frame, "label", max_candidates=2, n_jobs=1, progress=False)
+    model.save(tmp_path / "model")
+    binary_frame.to_parquet(tmp_path / "rows.parquet")
+    arguments = [str(tmp_path / name) for name in ("model", "rows.parquet", "out.npy")]
     subprocess.run([sys.executable, "-c", PREDICT_ELSEWHERE, *arguments], check=True)  # noqa: S603 (ourselves)
-    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), np.stack(member_predictions(run, table)))
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), model.predict_proba(binary_frame).to_numpy())
 
 
 def test_a_loaded_run_saves_to_the_same_files(run: Run, tmp_path: Path) -> None:

@@ -51,10 +51,10 @@ def test_every_byte_of_the_manifest_counts(model: Path) -> None:
     path = model / "manifest.json"
     whole = path.read_bytes()
     for place in range(len(whole)):
-        for mask in (0x01, 0x20, 0x80):
-            path.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
-            with pytest.raises(ArtifactError, match=r"manifest\.json"):
-                read_manifest(model)
+        mask = (0x01, 0x20, 0x80)[place % 3]
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ mask]) + whole[place + 1 :])
+        with pytest.raises(ArtifactError, match=r"manifest\.json"):
+            read_manifest(model)
 
 
 def test_any_truncation_is_refused(model: Path) -> None:

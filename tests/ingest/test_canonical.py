@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pandas.api.types import pandas_dtype
 
 from tabular_automl.core.errors import SchemaError
 from tabular_automl.core.schema import Kind, Schema
@@ -59,7 +60,23 @@ ODD_CELLS = st.one_of(
     st.floats(),
     st.booleans(),
     st.text(max_size=6),
-    st.sampled_from(["Rome", "NA", "yes", "1,234", "1,5", "1.0", "2", "03/02/2020", "2020-03-02", "True", "", "n/a", "inf"]),
+    st.sampled_from(
+        [
+            "Rome",
+            "NA",
+            "yes",
+            "1,234",
+            "1,5",
+            "1.0",
+            "2",
+            "03/02/2020",
+            "2020-03-02",
+            "True",
+            "",
+            "n/a",
+            "inf",
+        ]
+    ),
     st.datetimes(pd.Timestamp("1700-01-01").to_pydatetime(), pd.Timestamp("2200-01-01").to_pydatetime()),
     st.timedeltas(pd.Timedelta(-9, "D").to_pytimedelta(), pd.Timedelta(9, "D").to_pytimedelta()),
 )
@@ -81,11 +98,14 @@ class TestRowsAreIndependent:
         self._check(odd_frame(frame, rows), schema)
 
     @settings(max_examples=40, deadline=None)
-    @given(data=st.data(), dtype=st.sampled_from(["int8", "Int64", "float32", "object", "str", "boolean", "category"]))
+    @given(
+        data=st.data(),
+        dtype=st.sampled_from(["int8", "Int64", "float32", "object", "str", "boolean", "category"]),
+    )
     def test_of_every_dtype(self, data: st.DataObject, dtype: str) -> None:
         schema = schema_of(_training(), {"level": "categorical"})
         values = data.draw(st.lists(st.integers(0, 1), min_size=2, max_size=5))
-        column = pd.Series(values).astype(bool if dtype == "boolean" else "int64").astype(dtype)
+        column = pd.Series(np.array(values, bool if dtype == "boolean" else int)).astype(pandas_dtype(dtype))
         self._check(pd.DataFrame({column_schema.name: column for column_schema in schema}), schema)
 
     def test_of_the_training_rows(self, training: pd.DataFrame) -> None:
@@ -129,7 +149,10 @@ def test_training_rows_do_not_deviate(training: pd.DataFrame) -> None:
 
 def test_order_of_columns_does_not_matter(training: pd.DataFrame) -> None:
     schema = schema_of(training)
-    assert canonicalise(training[training.columns[::-1]], schema)[0].digest == canonicalise(training, schema)[0].digest
+    assert (
+        canonicalise(training[training.columns[::-1]], schema)[0].digest
+        == canonicalise(training, schema)[0].digest
+    )
 
 
 def test_missing_columns_are_named_in_one_error(training: pd.DataFrame) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from tabular_automl.ingest.cells import Form, UnreadableCellsError, read_cells
 
+DAYS = pd.DatetimeIndex(["1970-01-01", "1970-01-02", pd.NaT])
 NUMBERS = [
     pd.Series([1, 2, None], dtype="Int64"),
     pd.Series([1, 2, None], dtype="Float64"),
@@ -32,12 +33,14 @@ TEXTS = [
     pd.Series(["a", "b", " "]),
 ]
 TIMES = [
-    pd.Series(pd.to_datetime(["1970-01-01", "1970-01-02", None])),
-    pd.Series(pd.to_datetime(["1970-01-01", "1970-01-02", None])).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
-    pd.Series(pd.to_datetime(["1970-01-01", "1970-01-02", None])).astype("datetime64[s]"),
-    pd.Series(pd.to_datetime(["1970-01-01", "1970-01-02", None])).astype("timestamp[us][pyarrow]"),
-    pd.Series(pd.to_datetime(["1970-01-01", "1970-01-02", None])).dt.date,
-    pd.Series([pd.Timestamp("1970-01-01"), pd.Timestamp("1970-01-02 01:00", tz="Europe/Rome"), None], dtype=object),
+    pd.Series(DAYS),
+    pd.Series(DAYS).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo"),
+    pd.Series(DAYS).astype("datetime64[s]"),
+    pd.Series(DAYS).astype("timestamp[us][pyarrow]"),
+    pd.Series(DAYS).dt.date,
+    pd.Series(
+        [pd.Timestamp("1970-01-01"), pd.Timestamp("1970-01-02 01:00", tz="Europe/Rome"), None], dtype=object
+    ),
     pd.Series(pd.PeriodIndex(["1970-01-01", "1970-01-02", None], freq="D")),
     pd.Series([pa.scalar(0), pa.scalar(1), None], dtype=object).map(
         lambda s: None if s is None else pd.Timestamp(s.as_py(), unit="D")
@@ -84,7 +87,10 @@ def test_booleans_of_every_type(series: pd.Series) -> None:
 
 
 def test_durations_are_seconds() -> None:
-    for series in (pd.Series(pd.to_timedelta(["1s", "2h"])), pd.Series(pd.to_timedelta(["1s", "2h"]), dtype=object)):
+    for series in (
+        pd.Series(pd.to_timedelta(["1s", "2h"])),
+        pd.Series(pd.to_timedelta(["1s", "2h"]), dtype=object),
+    ):
         cells = read_cells(series)
         assert cells.form is Form.TIMEDELTA
         assert cells.numbers().tolist() == [1.0, 7200.0]
@@ -102,11 +108,12 @@ def test_integers_beyond_float_keep_every_digit() -> None:
     assert read_cells(pd.Series([10**30, 1], dtype=object)).texts()[1].tolist() == [str(10**30), "1"]
 
 
-@pytest.mark.parametrize("value", [[1], {"a": 1}, b"x", np.zeros(2), 1j, (1, 2)], ids=lambda v: type(v).__name__)
+@pytest.mark.parametrize(
+    "value", [[1], {"a": 1}, b"x", np.zeros(2), 1j, (1, 2)], ids=lambda v: type(v).__name__
+)
 def test_cells_that_are_no_scalars_are_refused(value: object) -> None:
-    series = pd.Series([None] * 2 + [0], dtype=object)
-    series.iat[2] = value
-    with pytest.raises(UnreadableCellsError, match=f"Column 'odd' holds {type(value).__name__} cells"):
+    series = pd.Series([None, None, "x"], dtype=object).map(lambda cell: None if cell is None else value)
+    with pytest.raises(UnreadableCellsError, match=f"Column 'odd' holds {type(value).__name__}"):
         read_cells(series, "odd")
 
 

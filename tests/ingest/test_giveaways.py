@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from tabular_automl.ingest import ingest
 N = 2000
 
 
-def given_away(columns: dict[str, object], target: object) -> list[str | None]:
+def given_away(columns: Mapping[str, object], target: object) -> list[str | None]:
     problem = ingest(pd.DataFrame({**columns, "y": target}), Options(target="y"))
     return [finding.column for finding in problem.findings if finding.check == "gives_target_away"]
 

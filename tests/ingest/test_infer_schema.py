@@ -9,7 +9,9 @@ from tabular_automl.ingest.infer_schema import infer_schema, is_id_name
 N = 60
 
 
-def infer(values: object, kind: str | None = None, name: str = "a") -> tuple[ColumnSchema, tuple[Finding, ...]]:
+def infer(
+    values: object, kind: str | None = None, name: str = "a"
+) -> tuple[ColumnSchema, tuple[Finding, ...]]:
     frame = pd.DataFrame({name: values})
     cells, _ = read_all_cells(frame)
     schema, findings = infer_schema(frame, cells, {} if kind is None else {name: kind})
@@ -69,7 +71,9 @@ def test_distinct_integers_named_like_a_key_are_dropped_with_a_warning(name: str
     for values in (np.arange(N) * 3, (np.arange(N) + 100).astype(str), np.arange(N) + 2**60):
         column, findings = infer(values, name=name)
         assert column.kind is Kind.IDENTIFIER
-        assert [(f.check, f.severity, f.column) for f in findings] == [("identifier_column", Severity.WARNING, name)]
+        assert [(f.check, f.severity, f.column) for f in findings] == [
+            ("identifier_column", Severity.WARNING, name)
+        ]
         assert name in findings[0].way_out
 
 

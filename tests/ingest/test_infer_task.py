@@ -64,7 +64,7 @@ def test_classes_are_sorted_and_the_positive_class_is_the_last() -> None:
     assert infer(["yes", "no"] * 9)[0].classes == ("no", "yes")
     assert infer([1, -1] * 9)[0].classes == (-1, 1)
     assert infer([True, False] * 9)[0].classes == (False, True)
-    assert infer([10, 9, 2] * 9)[0].classes == (2, 9, 10)
+    assert infer([10, 9, 2] * 9, task="multiclass")[0].classes == (2, 9, 10)
     ordered = pd.Categorical(["low", "high"] * 9, categories=["low", "high"], ordered=True)
     assert infer(ordered)[0].classes == ("low", "high")
 

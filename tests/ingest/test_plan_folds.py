@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,9 +58,12 @@ def test_invariants_of_every_plan(problem: tuple[NDArray[np.float64], RowStructu
     assert again.digest == plan.digest, "data and seed alone decide"
 
 
-def plan(y: object, *, is_classification: bool = True, seed: int = 0, **structure: object) -> FoldPlan:
+def plan(y: object, *, is_classification: bool = True, seed: int = 0, **structure: Any) -> FoldPlan:
     return plan_folds(
-        np.asarray(y, float), RowStructure(**structure), seed, is_classification=is_classification  # type: ignore[arg-type]
+        np.asarray(y, float),
+        RowStructure(**structure),
+        seed,
+        is_classification=is_classification,
     )
 
 
@@ -66,7 +71,9 @@ def plan(y: object, *, is_classification: bool = True, seed: int = 0, **structur
 @given(st.lists(st.integers(8, 90), min_size=2, max_size=4), st.integers(0, 9))
 def test_classes_and_sizes_are_even(counts: list[int], seed: int) -> None:
     y = np.repeat(np.arange(len(counts)), counts)
-    shares = np.array([np.bincount(y[fold.held_out], minlength=len(counts)) for fold in plan(y, seed=seed).folds])
+    shares = np.array(
+        [np.bincount(y[fold.held_out], minlength=len(counts)) for fold in plan(y, seed=seed).folds]
+    )
     assert (np.ptp(shares, axis=0) <= 1).all()
     assert np.ptp(shares.sum(axis=1)) <= 1
 
@@ -93,7 +100,7 @@ def test_seeds_give_different_plans() -> None:
         ({"splitter": KFold(3)}, False, "custom"),
     ],
 )
-def test_schemes(structure: dict[str, object], is_classification: bool, scheme: str) -> None:
+def test_schemes(structure: dict[str, Any], is_classification: bool, scheme: str) -> None:
     assert plan(np.arange(100) % 2, is_classification=is_classification, **structure).scheme == scheme
 
 
@@ -141,10 +148,10 @@ def test_groups_in_time_order_leave_training_when_held_out() -> None:
 
 
 @pytest.mark.parametrize("splitter", [KFold(4), TimeSeriesSplit(3), ShuffleSplit(1), GroupKFold(3)], ids=repr)
-def test_own_splitters(splitter: object) -> None:
+def test_own_splitters(splitter: Any) -> None:
     groups = np.arange(60) // 5
     made = plan(np.arange(60) % 2, splitter=splitter, groups=groups)
-    pairs = list(splitter.split(np.zeros((60, 1)), None, groups))  # type: ignore[attr-defined]
+    pairs = list(splitter.split(np.zeros((60, 1)), None, groups))
     assert len(made) == len(pairs)
     if not isinstance(splitter, ShuffleSplit):
         np.testing.assert_array_equal(made.folds[0].held_out, pairs[0][1])
@@ -171,7 +178,7 @@ def test_own_pairs_and_masks() -> None:
         (KFold(50), "cannot split these 20 rows"),
     ],
 )
-def test_splitters_that_make_no_plan(splitter: object, message: str) -> None:
+def test_splitters_that_make_no_plan(splitter: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         plan(np.arange(20) % 2, splitter=splitter)
 

@@ -11,7 +11,7 @@ from tabular_automl.ingest.checks import read_all_cells
 from tabular_automl.ingest.infer_schema import infer_schema
 from tabular_automl.ingest.read import read_chunks, read_table
 
-TEXT = "name,size,code,ok,when\nRené,1.5,007,True,2020-01-01\n\"a, b\",,012,False,2020-02-01\nNA,3,100,True,\n"
+TEXT = 'name,size,code,ok,when\nRené,1.5,007,True,2020-01-01\n"a, b",,012,False,2020-02-01\nNA,3,100,True,\n'
 
 
 def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -22,7 +22,12 @@ def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_csv_is_understood_as_it_is_written(tmp_path: Path, delimiter: str, encoding: str, compressed: bool) -> None:
+def test_csv_is_understood_as_it_is_written(
+    tmp_path: Path,
+    delimiter: str,
+    encoding: str,
+    compressed: bool,
+) -> None:
     content = TEXT.replace(",", delimiter).replace(f'"a{delimiter} b"', '"a, b"').encode(encoding)
     path = tmp_path / "a name with spaces é.csv"
     path.write_bytes(gzip.compress(content) if compressed else content)
@@ -71,7 +76,9 @@ def test_with_a_schema_and_in_chunks_cells_stay_text(tmp_path: Path) -> None:
 
 
 def test_parquet_keeps_its_types_in_chunks(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"a": range(5), "b": pd.Categorical(list("xyxyx")), "c": pd.date_range("2020", periods=5)})
+    frame = pd.DataFrame(
+        {"a": range(5), "b": pd.Categorical(list("xyxyx")), "c": pd.date_range("2020", periods=5)}
+    )
     path = tmp_path / "a.parquet"
     frame.to_parquet(path)
     pd.testing.assert_frame_equal(read_table(path), frame)
@@ -103,7 +110,7 @@ def test_an_index_written_by_pandas_has_a_name(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"a,b\n1,2\n3\n4,5\n", "about line 3: 1 cells where the header has 2"),
+        (b"a,b\n1,2\n3\n4,5\n", "line 3: 1 cells where the header has 2"),
         (b"a,b\n1,2\n3,4,5\n", "line 3: 3 cells where the header has 2"),
         (b"a,b\n1,2,9\n3,4,5\n", "more cells|3 cells where"),
         (b'a,b\n1,2\n3,"4\n5,6\n', "about line 3: a quotation mark is never closed"),

@@ -14,7 +14,13 @@ from tabular_automl.core.task import TaskKind
 from tabular_automl.preprocessing import encoder_from_state, fit_encoder, recipe_version
 from tabular_automl.testing import small_problem
 
-RECIPES = [Recipe("none"), Recipe("ordinal"), Recipe("linear"), Recipe("linear", freeze_params({"knots": 5}))]
+RECIPES = [
+    Recipe("none"),
+    Recipe("ordinal"),
+    Recipe("ordinal", freeze_params({"moments": True})),
+    Recipe("linear"),
+    Recipe("linear", freeze_params({"knots": 5})),
+]
 TEXTS = ("12 big red apples", "Green pears", "red wine", "red wine 7", "green")
 
 
@@ -29,6 +35,7 @@ def every_kind(n_rows: int = 60, seed: int = 0) -> Table:
         Column("c7", Kind.NUMERIC, np.full(n_rows, np.nan)),
         Column("c8", Kind.NUMERIC, rng.choice([1e300, -1e300, 1.0], n_rows)),
         Column("c9", Kind.NUMERIC, np.full(n_rows, 3.0)),
+        Column("c11", Kind.DATETIME, rng.choice([0.0, 9e8, 1e9, 1.1e9, np.nan], n_rows)),
         Column("c10", Kind.CATEGORICAL, np.full(n_rows, -1, dtype=np.int32), ()),
     )
     return Table((*small.columns, *extra), n_rows)
@@ -83,9 +90,9 @@ def test_one_row_is_like_a_batch(recipe):
 def test_text_of_a_batch_has_its_own_codes(recipe):
     table = every_kind()
     encoder = fit_encoder(recipe, table)
-    *before, text, after, c7, c8, c9, c10 = table.columns
+    before, text, after = table.columns[:5], table.columns[5], table.columns[6:]
     reordered = Column("c5", Kind.TEXT, np.where(text.values >= 0, 4 - text.values, -1), TEXTS[::-1])
-    other = Table((*before, reordered, after, c7, c8, c9, c10), table.n_rows)
+    other = Table((*before, reordered, *after), table.n_rows)
     np.testing.assert_array_equal(encoder.transform(other), encoder.transform(table))
 
 
@@ -104,7 +111,7 @@ def test_unseen_rows_give_finite_numbers_for_linear_learners():
         Column(c.id, c.kind, np.full_like(c.values, -1 if c.categories is not None else np.nan), c.categories)
         for c in new.columns
     )
-    encoder = fit_encoder(RECIPES[3], train)
+    encoder = fit_encoder(RECIPES[-1], train)
     assert np.isfinite(encoder.transform(new)).all()
     assert np.isfinite(encoder.transform(Table(holes, new.n_rows))).all()
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tabular_automl.core.candidate import Recipe
+from tabular_automl.core.candidate import Recipe, freeze_params
 from tabular_automl.core.schema import Kind
 from tabular_automl.core.table import Column, Table
 from tabular_automl.preprocessing import fit_encoder
@@ -59,3 +59,18 @@ def test_only_parts_that_vary_are_made():
     encoder = fit_encoder(ORDINAL, table_of(column))
     assert encoder.features.names == ("c0", "c0_hour")
     np.testing.assert_array_equal(encoder.transform(table_of(column))[:, 1], [0, 5, 9, np.nan])
+
+
+def test_moments_that_many_rows_share_are_levels():
+    train = Column("c0", Kind.DATETIME, np.repeat([0.0, 1e9, 5e8], 10))
+    encoder = fit_encoder(Recipe("ordinal", freeze_params({"moments": True})), table_of(train))
+    new = Column("c0", Kind.DATETIME, np.array([1e9, 0.0, 7e8, 2e9, -1.0, np.nan]))
+    place = encoder.features.names.index("c0_moment")
+    np.testing.assert_array_equal(encoder.transform(table_of(new))[:, place], [2, 0, *[np.nan] * 4])
+    assert (encoder.features.categorical, encoder.features.n_levels) == ((place,), (3,))
+
+
+def test_moments_of_their_own_are_no_levels():
+    train = Column("c0", Kind.DATETIME, np.arange(30.0))
+    encoder = fit_encoder(Recipe("ordinal", freeze_params({"moments": True})), table_of(train))
+    assert encoder.features.categorical == ()

@@ -20,7 +20,9 @@ CELLS = st.one_of(
     st.integers().map(str),
     st.dates().map(str),
     st.datetimes().map(str),
-    st.sampled_from(["$1,200", "1.200,5", "(3)", "12%", "yes", "12/31/2020", "2020-01-01T00:00:00.1234567Z", "17:30"]),
+    st.sampled_from(
+        ["$1,200", "1.200,5", "(3)", "12%", "yes", "12/31/2020", "2020-01-01T00:00:00.1234567Z", "17:30"]
+    ),
 )
 
 
@@ -68,7 +70,9 @@ def test_what_is_no_number_is_missing(text: str) -> None:
     assert np.isnan(parse_numbers([text])[0])
 
 
-@pytest.mark.parametrize(("text", "value"), [("1.234,5", 1234.5), ("0,5", 0.5), ("1.234", 1234.0), ("-7", -7.0)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1.234,5", 1234.5), ("0,5", 0.5), ("1.234", 1234.0), ("-7", -7.0)]
+)
 def test_decimal_comma(text: str, value: float) -> None:
     assert parse_numbers([text], decimal=",")[0] == value
 
@@ -88,7 +92,9 @@ def test_years_of_two_and_four_digits_may_mix() -> None:
 
 
 def test_times_of_day() -> None:
-    np.testing.assert_array_equal(parse_timedeltas(["00:01", "00:00:01", "2 days", "7"]), [60.0, 1.0, 172800.0, np.nan])
+    np.testing.assert_array_equal(
+        parse_timedeltas(["00:01", "00:00:01", "2 days", "7"]), [60.0, 1.0, 172800.0, np.nan]
+    )
 
 
 @pytest.mark.parametrize(

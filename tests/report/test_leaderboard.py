@@ -1,0 +1,81 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tabular_automl.core.metrics import metric_named
+from tabular_automl.core.run import Run
+from tabular_automl.core.task import TaskKind
+from tabular_automl.report import leaderboard
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+def test_the_ensemble_leads_then_all_are_ranked_and_failures_end(kind: TaskKind, make_run: MakeRun) -> None:
+    run = make_run(kind)
+    board = leaderboard(run)
+    assert list(board.columns) == [
+        "rank", "name", "score", "family", "origin", "folds", "rounds", "fit_s", "weight", "status",
+    ]  # fmt: skip
+    assert len(board) == 1 + len(run.crossfits) + len(run.baselines) + len(run.failures)
+    assert board["name"].iloc[0] == "ensemble"
+    assert board["score"].iloc[0] == pytest.approx(run.score.value, rel=1e-5)
+    assert board["rank"].iloc[:-1].tolist() == list(range(1, 7))
+    ranked = board["score"].iloc[1:-1]
+    higher = metric_named(run.task.metric, kind).greater_is_better
+    assert ranked.is_monotonic_decreasing if higher else ranked.is_monotonic_increasing
+    assert board["rank"].isna().iloc[-1]
+    assert np.isnan(board["score"].iloc[-1])
+    assert board["status"].iloc[-1].startswith("failed: ")
+
+
+def test_scores_are_of_the_rows_the_ensemble_rests_on(make_run: MakeRun) -> None:
+    run = make_run(TaskKind.BINARY)
+    board = leaderboard(run).set_index("name")["score"]
+    metric = metric_named("roc_auc", TaskKind.BINARY)
+    names = ["linear/default", "lightgbm/default", "VerySpecialNetwork/..."]
+    for name, fit in zip(names, run.crossfits, strict=True):
+        expected = metric.score(metric.loss(run.y[fit.rows], fit.predictions))
+        assert board.loc[[name]].iloc[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_fewer_folds_are_said(make_run: MakeRun) -> None:
+    board = leaderboard(make_run())
+    short = board[board["folds"] == 2]
+    assert short["status"].tolist() == ["2 of 4 folds"]
+
+
+def test_row_weights_count(make_run: MakeRun, rng: np.random.Generator) -> None:
+    plain = make_run()
+    weighted = replace(plain, weight=rng.uniform(0, 2, len(plain.y)))
+    assert not np.allclose(leaderboard(plain)["score"][1:-1], leaderboard(weighted)["score"][1:-1])
+
+
+def test_weights_are_the_ensembles(make_run: MakeRun) -> None:
+    board = leaderboard(make_run()).set_index("name")
+    assert board.loc["lightgbm/default", "weight"] == 0.75
+    assert board.loc["linear/default", "weight"] == 0.25
+    assert board.loc["zero rule", "weight"] == 0
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e5, 1e9])
+def test_a_printed_line_fits_110_columns(scale: float, make_run: MakeRun) -> None:
+    lines = leaderboard(make_run(TaskKind.REGRESSION, scale)).to_string(index=False).split("\n")
+    assert max(map(len, lines)) <= 110
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e9])
+def test_scores_keep_their_digits_at_any_scale(scale: float, make_run: MakeRun) -> None:
+    assert leaderboard(make_run(TaskKind.REGRESSION, scale))["score"].iloc[0] == pytest.approx(
+        0.91234 * scale, rel=1e-4
+    )
+
+
+def test_a_run_without_failures_and_with_one_member_is_printed(make_run: MakeRun) -> None:
+    run = make_run()
+    alone = replace(run.ensemble, members=(replace(run.ensemble.members[0], weight=1.0),))
+    board = leaderboard(replace(run, failures=(), ensemble=alone))
+    assert board["origin"].iloc[0] == "1 member"
+    assert board["rank"].notna().all()

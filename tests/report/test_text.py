@@ -1,0 +1,109 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tabular_automl.core.ensemble import Comparison
+from tabular_automl.core.run import Run
+from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.core.task import TaskKind
+from tabular_automl.report import text_report
+
+MakeRun = Callable[..., Run]
+
+
+@pytest.mark.parametrize("kind", list(TaskKind))
+@pytest.mark.parametrize("scale", [1e-4, 1.0, 1e9])
+def test_every_line_fits_and_is_plain(kind: TaskKind, scale: float, make_run: MakeRun) -> None:
+    report = text_report(make_run(kind, scale))
+    assert max(map(len, report.split("\n"))) <= 110
+    assert report.isascii()
+    assert "nan" not in report.replace("allocate", "")
+    assert "<NA>" not in report
+
+
+def test_what_matters_comes_first(make_run: MakeRun) -> None:
+    report = text_report(make_run())
+    headings = [
+        "Expected score on new rows", "Against the baselines", "Warnings about the data",
+        "Notes about the data", "How it was made", "Leaderboard", "Failures", "Time",
+    ]  # fmt: skip
+    places = [report.index(f"\n{heading}\n---") for heading in headings]
+    assert places == sorted(places)
+
+
+def test_the_score_is_told_with_interval_and_optimism(make_run: MakeRun) -> None:
+    report = text_report(make_run())
+    assert "roc_auc 0.912, 95% interval 0.880 to 0.940 (higher is better)" in report
+    assert "looks like 0.916" in report.replace("\n  ", " ")
+    assert "optimism of 0.004 is already taken off" in report.replace("\n  ", " ")
+
+
+def test_a_loss_looks_better_when_it_looks_lower(make_run: MakeRun) -> None:
+    report = text_report(make_run(TaskKind.REGRESSION)).replace("\n  ", " ")
+    assert "rmse 0.912, 95% interval 0.880 to 0.940 (lower is better)" in report
+    assert "looks like 0.908" in report
+
+
+def test_a_baseline_that_is_not_beaten_is_said_plainly(make_run: MakeRun) -> None:
+    report = text_report(make_run())
+    assert "CAUTION: the ensemble is not clearly better than existing system." in report
+    assert "NOT CLEARLY BETTER: gain 0.010 (95%: -0.010 to 0.030)" in report
+    assert report.index("existing system  ") < report.index("zero rule  ")  # the strongest first
+    assert "better by 0.410 (95%: 0.380 to 0.440)" in report
+
+
+def test_a_baseline_that_is_better_is_said_plainly(make_run: MakeRun) -> None:
+    worse = Comparison("existing system", 0.95, -0.04, -0.06, -0.02)
+    report = text_report(make_run(comparisons=(worse,)))
+    assert "WORSE by 0.040 (95%: -0.060 to -0.020)" in report
+
+
+def test_all_baselines_beaten(make_run: MakeRun) -> None:
+    run = make_run(TaskKind.REGRESSION)
+    report = text_report(replace(run, comparisons=run.comparisons[:1]))
+    assert "The ensemble is clearly better than the one baseline." in report
+    assert "82% lower" in report
+
+
+def test_an_unknown_interval_is_admitted(make_run: MakeRun) -> None:
+    run = make_run(TaskKind.REGRESSION)
+    unknown = replace(run.score, low=0.0, high=float("inf"))
+    gain = Comparison("zero rule", 1.5, 0.6, -float("inf"), float("inf"))
+    report = text_report(replace(run, score=unknown, comparisons=(gain,)))
+    assert "No interval: the rows form too few independent blocks" in report
+    assert "gain 0.6" in report
+    assert "interval unknown" in report
+
+
+def test_findings_come_with_the_way_out(make_run: MakeRun) -> None:
+    report = text_report(make_run())
+    assert "* Column 'k' is constant. Remove it." in report
+    assert "* The target has 2 values. Set task= to decide." in report
+
+
+def test_many_findings_are_cut_with_a_count(make_run: MakeRun) -> None:
+    many = tuple(Finding("c", Severity.WARNING, f"Column {i} is odd.", "Look.") for i in range(40))
+    report = text_report(make_run(findings=many))
+    assert "... and 28 more in run.findings" in report
+
+
+def test_failures_are_whole(make_run: MakeRun) -> None:
+    report = text_report(make_run()).replace("\n  ", " ")
+    assert "fold 3 (after 12345.7 s): MemoryError: cannot allocate 12.3 GiB for an array" in report
+
+
+def test_the_report_shows_itself_as_text(make_run: MakeRun) -> None:
+    report = text_report(make_run())
+    assert repr(report) == str(report)
+    assert isinstance(report, str)
+
+
+def test_sections_without_content_are_left_out(make_run: MakeRun) -> None:
+    report = text_report(make_run(findings=(), failures=(), comparisons=()))
+    for heading in ("Warnings about", "Notes about", "Failures", "Against"):
+        assert heading not in report
+
+
+def test_an_interrupted_run_says_so(make_run: MakeRun) -> None:
+    assert "Stopped by Ctrl-C" in text_report(make_run(settings={"interrupted": True}))
