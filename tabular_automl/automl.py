@@ -209,8 +209,11 @@ class Model:
 
         Raises
         ------
+        InputError
+            If the folder exists and ``overwrite`` is false, or holds anything but a model, or its parent
+            does not exist.
         ArtifactError
-            If the folder exists and ``overwrite`` is false, or it is not a model's folder.
+            If it cannot be written, as on a full disk.
         """
         return save_run(self.run, Path(path), overwrite=overwrite)
 

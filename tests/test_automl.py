@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ import tabular_automl as ta
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.progress import Event
 
-COUNTED = {"max_candidates": 2, "n_jobs": 1, "progress": False}
+COUNTED: dict[str, Any] = {"max_candidates": 2, "n_jobs": 1, "progress": False}
 
 
 def halves(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -134,7 +135,7 @@ def test_fits_in_a_run_folder_are_found_again(
     cancer: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
 ) -> None:
     train, test = cancer
-    options = {**COUNTED, "run_dir": tmp_path / "run"}
+    options: dict[str, Any] = {**COUNTED, "run_dir": tmp_path / "run"}
     first = ta.fit(train, target="diagnosis", **options)
     models = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("model.txt")}
     again = ta.fit(train, target="diagnosis", **options)

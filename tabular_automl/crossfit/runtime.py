@@ -83,7 +83,8 @@ class Runtime:
         StoreError
             If the run folder can't be used; raised before any model is fitted.
         """
-        with RunStore.open(options.run_dir, _needed_bytes(problem)) as store, _first_ctrl_c_cancels(budget):
+        folder = None if options.run_dir is None else Path(options.run_dir)
+        with RunStore.open(folder, _needed_bytes(problem)) as store, _first_ctrl_c_cancels(budget):
             data = _write_data(problem, store.scratch)
             sink = event_sink(options.progress)
             identity = ProblemIdentity.of(problem)
@@ -92,7 +93,7 @@ class Runtime:
             yield runtime
 
     def in_driver(self) -> "Runtime":
-        """Return this runtime with fits in this process and no deadline, for fits that cost next to nothing."""
+        """Return this runtime with fits in this process and no deadline, for fits that cost nothing."""
         budget = replace(self.budget, limit=None, n_jobs=1)
         return replace(self, workers=InProcessWorkers(), budget=budget)
 

@@ -1,6 +1,7 @@
 """The static portfolio: order, the user's own candidates, what it refuses."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,7 +67,7 @@ def test_own_candidates_are_tried_before_ours_and_keep_the_other_defaults() -> N
         ({"candidates": [("lightgbn", {})]}, "Did you mean 'lightgbm'"),
     ],
 )
-def test_unknown_names_are_refused_with_the_way_out(options: dict[str, object], message: str) -> None:
+def test_unknown_names_are_refused_with_the_way_out(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         static_portfolio(problem(), dataclasses.replace(Options("y"), **options))
 
