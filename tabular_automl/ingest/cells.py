@@ -338,6 +338,5 @@ def _unreadable(name: object, value: object, way_out: str) -> UnreadableCellsErr
     shown = shown if len(shown) <= 60 else shown[:57] + "..."
     return UnreadableCellsError(
         f"Column {str(name)!r} holds {type(value).__name__} cells such as {shown}, which are neither "
-        f"numbers, "
-        f"text nor dates. {way_out}"
+        f"numbers, text nor dates. {way_out}"
     )

@@ -97,7 +97,7 @@ def sniff_csv(path: Path) -> CsvFormat:
 
 
 def check_row_lengths(path: Path, form: CsvFormat) -> None:
-    """Refuse rows with fewer cells than the header has.
+    """Refuse rows with fewer or more cells than the header has.
 
     Raises
     ------
@@ -109,12 +109,12 @@ def check_row_lengths(path: Path, form: CsvFormat) -> None:
             next(text)
         reader = csv.reader(text, delimiter=form.delimiter)
         for cells in reader:
-            if cells and len(cells) < len(form.names):
+            if cells and len(cells) != len(form.names):
+                line = reader.line_num + form.header_lines
                 raise InputError(
-                    f"File {str(path)!r}, line {reader.line_num + form.header_lines}: {len(cells)} cells "
-                    f"where the "
-                    f"header has {len(form.names)} (delimiter {form.delimiter!r}). Complete the row or "
-                    f"remove it."
+                    f"File {str(path)!r}, line {line}: {len(cells)} cells where the header has "
+                    f"{len(form.names)} (delimiter {form.delimiter!r}). Complete the row, quote cells that "
+                    "hold the delimiter, or remove the row."
                 )
 
 
@@ -139,7 +139,7 @@ def _encoding(path: Path) -> str:
         except (EOFError, OSError) as error:
             raise InputError(
                 f"File {str(path)!r} is damaged: its compressed content ends early or is wrong ({error}). "
-                f"Copy it again."
+                "Copy it again."
             ) from error
     return "utf-8"
 
@@ -160,8 +160,7 @@ def _check_type(path: Path, head: bytes) -> None:
         if head.startswith(magic):
             raise InputError(
                 f"File {str(path)!r} is {what}, not CSV or Parquet. Read it yourself (pd.read_excel, …) "
-                f"and pass the "
-                "frame, or save it as CSV."
+                "and pass the frame, or save it as CSV."
             )
     if (
         not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))

@@ -37,8 +37,7 @@ def to_pandas(df: Any) -> pd.DataFrame:
     except TypeError:
         raise InputError(
             f"df is a {type(df).__name__}, not a table. Pass a pandas, polars or Arrow frame, or the path "
-            f"of a CSV or "
-            "Parquet file."
+            "of a CSV or Parquet file."
         ) from None
     eager = native.collect() if isinstance(native, nw.LazyFrame) else native
     return _plain_names(eager.to_pandas())

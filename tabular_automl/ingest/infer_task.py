@@ -78,8 +78,7 @@ def _read_target(target: "pd.Series[Any]", options: Options) -> _Target:
     if cells.form is Form.DATETIME:
         raise InputError(
             f"Target {str(options.target)!r} holds points in time, which cannot be predicted. Turn it into "
-            f"a number, "
-            "such as days since a date."
+            "a number, such as days since a date."
         )
     numbers: FloatArray | None
     if cells.codes is not None and cells.levels is not None:
@@ -127,8 +126,7 @@ def _check_asked(seen: _Target, kind: TaskKind) -> TaskKind:
             example = str(seen.series.iloc[0])
             raise InputError(
                 f"{where} is text such as {example!r}; regression needs numbers. Say "
-                f"task='classification', or turn it "
-                "into numbers."
+                "task='classification', or turn it into numbers."
             )
         return kind
     if kind is TaskKind.BINARY and seen.n_distinct != 2:
@@ -140,8 +138,7 @@ def _check_asked(seen: _Target, kind: TaskKind) -> TaskKind:
     if seen.n_distinct > len(seen.series) / 2:
         raise InputError(
             f"{where} has {seen.n_distinct} distinct values in {len(seen.series)} rows: too many to be "
-            f"classes. "
-            "Say task='regression', or merge rare classes."
+            "classes. Say task='regression', or merge rare classes."
         )
     return kind
 
@@ -184,8 +181,8 @@ def _parsed_notice(seen: _Target) -> tuple[Finding, ...]:
         message, way_out = f"Target {str(seen.name)!r} is a duration; it is predicted in seconds.", ""
     elif seen.cells.form is Form.TEXT:
         message = (
-            f"Target {str(seen.name)!r} is text that reads as numbers; it is taken for a "
-            f"quantity (regression)."
+            f"Target {str(seen.name)!r} is text that reads as numbers; it is taken for a quantity "
+            "(regression)."
         )
         way_out = "If these are labels, say task='classification'."
     else:

@@ -173,8 +173,7 @@ def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:
     else:
         raise InputError(
             f"splitter is {splitter!r}; give a scikit-learn splitter such as KFold(5), or a list of "
-            f"(train, held_out) "
-            "row positions."
+            "(train, held_out) row positions."
         )
     try:
         drawn = list(pairs)
@@ -190,8 +189,7 @@ def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:
         row = int(times.argmax())
         raise InputError(
             f"The splitter holds out row {row} in {times[row]} folds; a row may be held out once. Repeated "
-            f"splitters "
-            "don't fit: use one without repeats."
+            "splitters don't fit: use one without repeats."
         )
     return FoldPlan(folds, "custom", _units(structure))
 

@@ -92,8 +92,7 @@ def row_weights(weight: "pd.Series[Any] | None") -> FloatArray | None:
             row = int(np.flatnonzero(bad)[0])
             raise InputError(
                 f"{int(bad.sum())} weights are {what}, the first in row {row} ({weight.iloc[row]}). "
-                f"Weights must be "
-                "numbers from 0 up; give rows that should not count a weight of 0."
+                "Weights must be numbers from 0 up; give rows that should not count a weight of 0."
             )
     if not values.any():
         raise InputError("All weights are 0. Give at least some rows a weight above 0.")
@@ -181,8 +180,7 @@ def _role(frame: pd.DataFrame, value: Any, role: str) -> "pd.Series[Any] | None"
         if len(value) == len(frame) and not value.index.equals(frame.index):
             raise InputError(
                 f"The index of {role} differs from that of df, so that rows could be mixed up. Align them, "
-                f"or pass "
-                f"{role}.to_numpy() to go by position."
+                f"or pass {role}.to_numpy() to go by position."
             )
         series = value
     else:
