@@ -10,7 +10,7 @@ import pytest
 ENGINES = ["catboost", "lightgbm", "optuna", "xgboost"]
 HEAVY = [
     *ENGINES, "IPython", "joblib", "loky", "matplotlib", "multiprocessing", "narwhals", "numpy", "pandas",
-    "pebble", "plotly", "polars", "pyarrow", "scipy", "sklearn", "sqlite3",
+    "plotly", "polars", "pyarrow", "scipy", "sklearn", "sqlite3",
 ]  # fmt: skip
 
 

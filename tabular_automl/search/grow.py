@@ -7,12 +7,10 @@ from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit import Request, Runtime, cross_fit
+from tabular_automl.ensemble.greedy import most_candidates
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.portfolio import PRIOR
 
-# On few rows many candidates over-fit the validation: at most so many up to so many rows.
-CANDIDATES_BY_ROWS = ((100, 4), (500, 8), (2_500, 15), (10_000, 40))
-MOST_CANDIDATES = 100
 # A candidate starts only if this many times its expected time is left.
 SAFETY = 1.15
 
@@ -36,11 +34,6 @@ def grow(
     for result in cross_fit(requests, problem, runtime):
         seen.append(result)  # noqa: PERF402 - the generator of requests reads it between fits
     return tuple(seen[len(first) :])
-
-
-def most_candidates(n_rows: int) -> int:
-    """Return how many candidates so many rows can tell apart."""
-    return next((most for rows, most in CANDIDATES_BY_ROWS if n_rows <= rows), MOST_CANDIDATES)
 
 
 def _requests(

@@ -15,7 +15,7 @@ from tabular_automl.core.options import Options
 from tabular_automl.core.schema import Deviation, Kind, SchemaReport
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.core.table import Column, Table
-from tabular_automl.core.task import Label, TargetType, Task, TaskKind
+from tabular_automl.core.task import Label, TargetType, Task, TaskKind, dtype_text
 
 CANDIDATE = Candidate("lightgbm", freeze_params({"b": 1, "a": 2.5}), Recipe("ordinal"))
 
@@ -91,7 +91,7 @@ def test_results_of_two_fold_plans_do_not_mix() -> None:
 )
 def test_labels_come_back_in_the_exact_dtype(values: list[Label], dtype: str) -> None:
     original = pd.Series(values, dtype=dtype)
-    task = Task("y", TaskKind.BINARY, TargetType(str(original.dtype)), "roc_auc", tuple(values))
+    task = Task("y", TaskKind.BINARY, TargetType(dtype_text(original.dtype)), "roc_auc", tuple(values))
     pd.testing.assert_series_equal(task.labels(np.array([0, 1]), original.index), original)
 
 
