@@ -4,7 +4,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ from tabular_automl.ensemble import Weighed, weigh
 from tabular_automl.ingest import ingest
 from tabular_automl.report import TextReport, leaderboard, text_report
 from tabular_automl.scoring import predict, predict_proba
-from tabular_automl.search import first_wave, fit_baselines, grow, static_portfolio
+from tabular_automl.search import check_families, first_wave, fit_baselines, grow, static_portfolio
 
 if TYPE_CHECKING:
     from tabular_automl.core.schema import SchemaReport
@@ -36,7 +36,7 @@ def fit(
     *,
     task: str | None = None,
     metric: str | None = None,
-    time_limit: float | None = 300.0,
+    time_limit: float | Literal["auto"] | None = "auto",
     max_candidates: int | None = None,
     n_jobs: int = -1,
     seed: int = 0,
@@ -67,12 +67,13 @@ def fit(
     metric
         What to be good at; default ``roc_auc`` (binary), ``log_loss`` (multiclass), ``rmse`` (regression).
     time_limit
-        Seconds until the model is there, everything included; None: no limit.
+        Seconds until the model is there, everything included; None: no limit. ``auto``: 300, and no limit
+        when ``max_candidates`` bounds the run.
     max_candidates
-        Number of candidates to fit. Then nothing depends on the clock, and one seed gives one model;
-        ``time_limit`` only aborts.
+        Number of candidates to fit. Then nothing depends on the clock, and one seed gives one model; a
+        ``time_limit`` given with it only aborts.
     n_jobs
-        Worker processes; -1: all cores. With 1, fits run in this process.
+        Worker processes; -1: all cores. With 1, a run bounded by counts fits in this process.
     seed
         All randomness is derived from it.
     weight, groups, time_column
@@ -96,7 +97,7 @@ def fit(
         Folder in which fits are kept; a later run on the same data finds them there.
     progress
         True: lines on stderr; False: silence; a callable receives each `Event`; None: lines when a
-        terminal or a notebook is watching.
+        terminal or a notebook is watching, else the logger ``tabular_automl``.
     strict
         Stop on warnings about the data, too.
 
@@ -122,17 +123,18 @@ def fit(
     """
     options = Options(
         target, task, metric, time_limit, max_candidates, n_jobs, seed, weight, groups, time_column, splitter,
-        schema or {}, tuple(candidates), families, existing, human_level, run_dir, progress, strict,
+        schema or {}, candidates, families, existing, human_level, run_dir, progress, strict,
     )  # fmt: skip
+    check_families(options)
     budget = Budget.start(options)
-    with Workers.start(budget.n_jobs) as workers:
+    with Workers.start(budget) as workers:
         problem = ingest(df, options)
+        starts = static_portfolio(problem, options)
         with Runtime.open(problem, options, budget, workers) as runtime:
             baselines = fit_baselines(problem, options, runtime)
-            starts = static_portfolio(problem, options)
             first = first_wave(problem, starts, runtime)
             grown = grow(problem, starts, first, runtime)
-            weighed = weigh(problem, options, baselines, (*first, *grown), runtime)
+            weighed = weigh(problem, baselines, (*first, *grown), runtime, human_level=options.human_level)
             return Model(record(problem, options, baselines, (*first, *grown), weighed, runtime))
 
 
@@ -161,7 +163,7 @@ class Model:
         self.schema_report_: SchemaReport | None = None
 
     def predict(self, df: Any) -> "pd.Series[Any]":
-        """Return predictions with the rows' index, classes in the target's exact dtype.
+        """Return predictions with the rows' index: classes in the target's exact dtype, values as floats.
 
         What in the rows differed from training is counted in ``schema_report_``.
 
@@ -212,7 +214,7 @@ class Model:
         InputError
             If the folder exists and ``overwrite`` is false, or holds anything but a model, or its parent
             does not exist.
-        ArtifactError
+        WriteError
             If it cannot be written, as on a full disk.
         """
         return save_run(self.run, Path(path), overwrite=overwrite)
@@ -262,7 +264,7 @@ def record(
 
 def _settings(options: Options, budget: Budget) -> dict[str, Any]:
     return {
-        "time_limit": options.time_limit,
+        "time_limit": options.seconds,
         "max_candidates": options.max_candidates,
         "n_jobs": budget.n_jobs,
         "seed": options.seed,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tabular_automl.artifact.manifest import extra_files
-from tabular_automl.core.errors import ArtifactError, InputError
+from tabular_automl.core.errors import ArtifactError, InputError, WriteError
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
@@ -25,19 +25,31 @@ def check_destination(path: str | Path, *, overwrite: bool = False) -> Path:
         If the parent folder is missing or cannot be written, if something exists there and ``overwrite`` is
         false, or if what exists is not a saved model, or holds files that don't belong to one.
     """
-    target = Path(path).expanduser().resolve()
-    if not target.parent.is_dir():
-        raise InputError(
-            f"Cannot save to '{path}': the folder '{target.parent}' does not exist. Create it first."
-        )
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise InputError(
-            f"Cannot save to '{path}': the folder '{target.parent}' is read-only. Choose another one."
-        )
+    target = check_parent(path)
     if target.is_dir() and not any(target.iterdir()):
         return target
     if target.exists():
         _check_replaceable(target, overwrite=overwrite)
+    return target
+
+
+def check_parent(path: str | Path) -> Path:
+    """Return the absolute form of a path, after checking that something can be made there.
+
+    Raises
+    ------
+    InputError
+        If the parent folder is missing or cannot be written.
+    """
+    target = Path(path).expanduser().resolve()
+    if not target.parent.is_dir():
+        raise InputError(
+            f"Cannot write '{path}': the folder '{target.parent}' does not exist. Create it first."
+        )
+    if not os.access(target.parent, os.W_OK | os.X_OK):
+        raise InputError(
+            f"Cannot write '{path}': the folder '{target.parent}' is read-only. Choose another one."
+        )
     return target
 
 
@@ -55,7 +67,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         _publish(staging, target)
         sync_folder(target.parent)
     except OSError as error:
-        raise ArtifactError(
+        raise WriteError(
             f"Cannot save the model to '{target}': {error.strerror or error}. Nothing was left behind."
         ) from error
     finally:

@@ -25,7 +25,7 @@ def load_run(path: str | Path) -> Run:
     """Load what `save_run` wrote.
 
     Nothing in the folder can run code: models are in native formats, everything else is JSON or npz.
-    A learner of your own is looked up only in a module that you have imported already.
+    A learner that is not shipped is looked up only in a module that you have imported already.
 
     Raises
     ------
@@ -82,10 +82,10 @@ def _load_member(entry: Mapping[str, Any], folder: Path, encoders: dict[str, Enc
 
 def _load_model(family: str, folder: Path) -> FittedModel:
     module = family.partition(":")[0]
-    # Importing runs code, so a model file may not name what is imported.
-    if ":" in family and module.partition(".")[0] != "tabular_automl" and module not in sys.modules:
+    # Importing runs code, so a model file may not name what is imported, not even a module of this package.
+    if ":" in family and module not in sys.modules:
         raise ArtifactError(
-            f"This model was fitted with the learner {family!r}, which is not part of tabular_automl. "
+            f"This model was fitted with the learner {family!r}, which is not shipped with tabular_automl. "
             f"If you trust it, run 'import {module}' first and load the model again."
         )
     return learner_for(family).load(folder)

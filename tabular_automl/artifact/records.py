@@ -36,6 +36,7 @@ def encode_run(run: Run) -> RunParts:
         arrays["weight"] = run.weight
     facts = {
         "schema": [_encode_column(column) for column in run.schema],
+        "roles": [encode_value(name) for name in run.schema.roles],
         "task": _encode_task(run.task),
         "findings": [_encode_flat(finding) for finding in run.findings],
         "scheme": run.scheme,
@@ -56,12 +57,15 @@ def encode_run(run: Run) -> RunParts:
 def decode_run(parts: RunParts, fitted: FittedEnsemble, model_folders: Mapping[str, tuple[Path, ...]]) -> Run:
     """Return the run that `encode_run` was given, around a fitted ensemble.
 
-    ``model_folders`` maps keys of candidates to the folders of their models, fold by fold. Only members of
-    the ensemble keep models; the fold fits of other candidates get an empty path.
+    ``model_folders`` maps keys of candidates to the folders of their models, fold by fold. Only the models
+    that predict are kept; other fold fits get an empty path.
     """
     facts, arrays = parts.facts, parts.arrays
     return Run(
-        schema=Schema(tuple(_decode_column(column) for column in facts["schema"])),
+        schema=Schema(
+            tuple(_decode_column(column) for column in facts["schema"]),
+            tuple(decode_value(name) for name in facts["roles"]),
+        ),
         task=_decode_task(facts["task"]),
         findings=tuple(_decode_finding(finding) for finding in facts["findings"]),
         scheme=facts["scheme"],
@@ -202,9 +206,10 @@ def _encode_crossfit(fit: CrossFit, prefix: str, arrays: Arrays) -> Facts:
 def _decode_crossfit(facts: Facts, arrays: Arrays, model_folders: Mapping[str, tuple[Path, ...]]) -> CrossFit:
     candidate, prefix = _decode_candidate(facts["candidate"]), facts["arrays"]
     folders = model_folders.get(candidate.key, ())
-    kept = len(folders) == len(facts["folds"])
     folds = tuple(
-        FoldFit(folder=folders[i] if kept else Path(), curve=arrays[f"{prefix}/curves/{i}"], **fold)
+        FoldFit(
+            folder=folders[i] if i < len(folders) else Path(), curve=arrays[f"{prefix}/curves/{i}"], **fold
+        )
         for i, fold in enumerate(facts["folds"])
     )
     return CrossFit(

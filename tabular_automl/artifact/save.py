@@ -37,7 +37,7 @@ def save_run(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     ------
     InputError
         If the place cannot be used.
-    ArtifactError
+    WriteError
         If writing fails, for example because the disk is full; nothing is left behind then.
     """
     target = check_destination(path, overwrite=overwrite)

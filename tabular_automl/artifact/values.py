@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabular_automl.core.digest import Json
-from tabular_automl.core.errors import ArtifactError
+from tabular_automl.core.errors import ArtifactError, InputError
 
 
 def encode_value(value: Hashable) -> Json:
@@ -20,7 +20,7 @@ def encode_value(value: Hashable) -> Json:
 
     Raises
     ------
-    ArtifactError
+    InputError
         If the type has no JSON form.
 
     >>> encode_value(("a", 1, 2.5))
@@ -61,7 +61,7 @@ def _encode_time(value: Hashable) -> Json:
         return {"timedelta": [delta.isoformat(), delta.unit]}
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return {"date": value.isoformat()}
-    raise ArtifactError(
+    raise InputError(
         f"Cannot save {value!r} of type {type(value).__name__}: column names and labels must be text, "
         "numbers, booleans, dates or tuples of these. Rename it and fit again."
     )

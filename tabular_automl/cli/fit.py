@@ -6,23 +6,19 @@ import sys
 from tabular_automl.artifact import check_destination
 from tabular_automl.automl import Model, fit
 from tabular_automl.core.progress import Event
-from tabular_automl.core.schema import Severity
-
-DEFAULT_TIME_LIMIT = 300.0
+from tabular_automl.core.schema import AMBIGUOUS_TASK, Finding, Severity
 
 
 def fit_command(options: argparse.Namespace) -> None:
     """Fit, print what came out, save."""
     # Before hours are spent: can the model be saved there?
     target = check_destination(options.out, overwrite=options.overwrite)
-    counted = options.max_candidates is not None
-    default_limit = None if counted else DEFAULT_TIME_LIMIT
     model = fit(
         options.train,
         options.target,
         task=options.task,
         metric=options.metric,
-        time_limit=default_limit if options.time_limit is None else options.time_limit,
+        time_limit="auto" if options.time_limit is None else options.time_limit,
         max_candidates=options.max_candidates,
         n_jobs=options.n_jobs,
         seed=options.seed,
@@ -36,6 +32,9 @@ def fit_command(options: argparse.Namespace) -> None:
     )
     # Saved first, so that nothing that goes wrong while printing costs the model.
     model.save(target, overwrite=options.overwrite)
+    if not options.quiet:
+        # Said before the fit as well; by now those lines may have scrolled away.
+        _print_warnings(model.run.findings)
     _print_result(model)
     print(
         f"\nSaved to {options.out}. Next: tabular-automl score {options.out} NEW_ROWS --out predictions.csv"
@@ -43,12 +42,16 @@ def fit_command(options: argparse.Namespace) -> None:
 
 
 def _print_event(event: Event) -> None:
-    print(f"[{event.elapsed:7.1f} s] {event.message}", file=sys.stderr, flush=True)
+    begin = "tabular-automl:" if event.is_warning else f"[{event.elapsed:7.1f} s]"
+    print(begin, event.message, file=sys.stderr, flush=True)
+
+
+def _print_warnings(findings: tuple[Finding, ...]) -> None:
+    for finding in findings:
+        if finding.severity is Severity.WARNING or finding.check == AMBIGUOUS_TASK:
+            print(f"tabular-automl: {finding.severity}: {finding}", file=sys.stderr)
 
 
 def _print_result(model: Model) -> None:
-    for finding in model.run.findings:
-        if finding.severity is not Severity.NOTICE:
-            print(f"{finding.severity}: {finding}", file=sys.stderr)
     print(model.leaderboard().to_string(index=False))
     print(f"\nExpected score on new rows: {model.score_}")

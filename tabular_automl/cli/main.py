@@ -7,10 +7,10 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from tabular_automl.cli.parser import build_parser
-from tabular_automl.core.errors import ArtifactError, TabularAutoMLError
+from tabular_automl.core.errors import ArtifactError, InputError, TabularAutoMLError
 
 OK = 0
-UNEXPECTED = 1
+FAILED = 1
 BAD_INPUT = 2
 DAMAGED_MODEL = 3
 INTERRUPTED = 130
@@ -19,8 +19,9 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``tabular-automl`` and return its exit code.
 
-    0: done; 1: an error of the machine or of this program; 2: bad usage or bad input; 3: a damaged model;
-    130: interrupted (Ctrl-C). Errors go to stderr as one message.
+    0: done; 1: failed on good input (nothing could be fitted, a full disk, a run folder in use, an error of
+    this program); 2: bad usage or bad input; 3: a damaged model; 130: interrupted (Ctrl-C). Errors go to
+    stderr as one message.
     """
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -35,13 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader of our output (`| head`) has left; keep Python from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except ArtifactError as error:
-        return _fail(str(error), DAMAGED_MODEL, options)
     except TabularAutoMLError as error:
-        return _fail(str(error), BAD_INPUT, options)
+        return _fail(str(error), _exit_code(error), options)
     except Exception as error:  # noqa: BLE001 (the command line's edge)
         hint = " Run again with --traceback for the details." if not options.traceback else ""
-        return _fail(f"{type(error).__name__}: {error}{hint}", UNEXPECTED, options)
+        return _fail(f"{type(error).__name__}: {error}{hint}", FAILED, options)
     return OK
 
 
@@ -58,6 +57,12 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
     from tabular_automl.cli.report import report_command
 
     return report_command
+
+
+def _exit_code(error: TabularAutoMLError) -> int:
+    if isinstance(error, ArtifactError):
+        return DAMAGED_MODEL
+    return BAD_INPUT if isinstance(error, InputError) else FAILED
 
 
 def _fail(message: str, code: int, options: argparse.Namespace) -> int:

@@ -20,7 +20,8 @@ a first walk:
   tabular-automl report price_model
 
 exit codes:
-  0 done   1 unexpected error   2 bad usage or bad input   3 damaged model   130 interrupted
+  0 done   1 failed on good input (no fit succeeded, disk full, run folder in use, a bug)
+  2 bad usage or bad input   3 damaged model   130 interrupted
 """
 
 _FIT_EXAMPLES = """\
@@ -142,7 +143,9 @@ def _add_running(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--run-dir", metavar="FOLDER", help="keep all fits there; a later run goes on from them"
     )
-    group.add_argument("--quiet", action="store_true", help="no progress lines; results are still printed")
+    group.add_argument(
+        "--quiet", action="store_true", help="neither progress nor warnings; results are still printed"
+    )
 
 
 def _add_score(command: argparse.ArgumentParser) -> None:

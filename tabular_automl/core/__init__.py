@@ -1,1 +1,1 @@
-"""The frozen records that flow through the house, metrics, budget, seeds and errors."""
+"""The frozen records that flow through the package, metrics, budget, seeds and errors."""

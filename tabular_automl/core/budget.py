@@ -46,7 +46,7 @@ class Budget:
         Negative ``n_jobs`` count back from the available cores, as in joblib: -1 is all of them.
         """
         n_jobs = options.n_jobs if options.n_jobs > 0 else max(1, available_cores() + 1 + options.n_jobs)
-        limit = options.time_limit
+        limit = options.seconds
         reserve = 0.0 if limit is None else min(max(RESERVED_SECONDS, RESERVED_SHARE * limit), limit / 5)
         return cls(limit, options.max_candidates, n_jobs, reserve, clock, clock())
 

@@ -5,15 +5,22 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+import numpy as np
+
 from tabular_automl.core.digest import Json, digest_json
 
 Value = str | int | float | bool | None
 Params = tuple[tuple[str, Value], ...]
 
 
-def freeze_params(params: Mapping[str, Value]) -> Params:
-    """Return hyperparameters as a tuple sorted by name."""
-    return tuple(sorted(params.items()))
+def freeze_params(params: Mapping[str, Value | np.generic]) -> Params:
+    """Return hyperparameters as a tuple sorted by name, numpy's scalars as plain values."""
+    return tuple(sorted((name, _plain(value)) for name, value in params.items()))
+
+
+def _plain(value: Value | np.generic) -> Value:
+    plain: Value = value.item() if isinstance(value, np.generic) else value
+    return plain
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ class CrossFit:
         Sorted positions of the rows the predictions cover.
     predictions
         Out-of-fold predictions, shape (len(rows), n_outputs). A row's prediction comes from a model that
-        did not see it, at the round chosen on the other folds.
+        did not see it, at the round chosen on the other folds; with a single fold, on that fold itself.
     joint_round
         The one stopping round of the whole bag.
     seconds

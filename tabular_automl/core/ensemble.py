@@ -31,7 +31,8 @@ class HonestScore:
     ----------
     value
         Expected score of the whole procedure: selection and weighting repeated on in-bag rows and scored
-        on out-of-bag rows.
+        on out-of-bag rows. Not repeated is which candidates are weighed together where some ran on fewer
+        folds than others: a choice among a few sets, made on the scored rows.
     low, high
         Ends of the 95% interval. It covers the sampling of rows and the choice of the ensemble; not a shift
         of the data, nor the variation of refitted base models.
@@ -78,7 +79,10 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class FittedMember:
-    """A member ready to predict: the bag of its fold models, averaged uniformly."""
+    """A member ready to predict: the bag of its fold models, averaged uniformly.
+
+    On a time-ordered plan the bag is one model, that of fold 0: it has seen the most recent rows.
+    """
 
     member: Member
     encoder: Encoder

@@ -21,6 +21,10 @@ class StoreError(TabularAutoMLError, OSError):
     """The run folder cannot be written, is in use by another run, or is not a run folder."""
 
 
+class WriteError(TabularAutoMLError, OSError):
+    """A model, a report or predictions cannot be written, as on a full disk; nothing is left half done."""
+
+
 class UnsupportedProblemError(TabularAutoMLError):
     """A learner says "not mine": it cannot fit this problem. Caught where candidates are proposed."""
 

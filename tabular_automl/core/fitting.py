@@ -97,7 +97,7 @@ class FitContext:
 
 
 class FittedModel(Protocol):
-    """A fitted model as the rest of the house sees it."""
+    """A fitted model as the rest of the package sees it."""
 
     @property
     def rounds(self) -> int:

@@ -4,9 +4,10 @@ Predictions have the shape every learner gives, (n, n_outputs): the probability 
 binary tasks, a row of probabilities for multiclass, values for regression.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -17,6 +18,8 @@ from tabular_automl.core.task import TaskKind
 
 Weight = FloatArray | None
 LossFunction = Callable[[FloatArray, FloatArray, Weight], float]
+ConfusionLoss = Callable[[FloatArray], float]
+Codes = np.ndarray[tuple[int, ...], np.dtype[np.intp]]
 
 SMALLEST_PROBABILITY = 1e-7
 
@@ -36,15 +39,16 @@ class Metric:
     loss_function
         ``(y, predictions, weight) -> float``, lower is better. For metrics where greater is better it is
         1 - score, so that `score` can give it back.
-    needs_labels
-        Whether it looks at the predicted class alone.
+    confusion_loss
+        For metrics that look at the predicted class alone: the same loss from a confusion matrix
+        (`confusion`); None for the others.
     """
 
     name: str
     tasks: frozenset[TaskKind]
     greater_is_better: bool
     loss_function: LossFunction
-    needs_labels: bool = False
+    confusion_loss: ConfusionLoss | None = None
 
     def loss(self, y: FloatArray, predictions: FloatArray, weight: Weight = None) -> float:
         """Return the weighted loss of predictions, shape (n, n_outputs)."""
@@ -63,16 +67,28 @@ def metric_named(name: str, task: TaskKind) -> Metric:
     InputError
         If there is no such metric, or it is not defined for the task; names the ones that are.
     """
-    fitting = sorted(metric.name for metric in METRICS.values() if task in metric.tasks)
-    if name not in METRICS:
-        near = get_close_matches(name, METRICS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise InputError(f"There is no metric {name!r}.{hint} For {task} tasks: {', '.join(fitting)}.")
-    if task not in METRICS[name].tasks:
-        raise InputError(
-            f"Metric {name!r} is not defined for {task} tasks. Use one of: {', '.join(fitting)}."
-        )
+    check_metric(name, {task})
     return METRICS[name]
+
+
+def check_metric(name: str, tasks: Set[TaskKind]) -> None:
+    """Refuse the name of a metric that is defined for none of the tasks.
+
+    Raises
+    ------
+    InputError
+        As `metric_named`.
+    """
+    fitting = sorted(metric.name for metric in METRICS.values() if metric.tasks & tasks)
+    kinds = " or ".join(sorted(tasks))
+    if name not in METRICS:
+        near = get_close_matches(str(name), METRICS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise InputError(f"There is no metric {name!r}.{hint} For {kinds} tasks: {', '.join(fitting)}.")
+    if name not in fitting:
+        raise InputError(
+            f"Metric {name!r} is not defined for {kinds} tasks. Use one of: {', '.join(fitting)}."
+        )
 
 
 def default_metric(task: TaskKind) -> Metric:
@@ -85,11 +101,18 @@ def training_loss(task: TaskKind) -> Metric:
     return METRICS["log_loss" if task.is_classification else "mse"]
 
 
-def predicted_codes(predictions: FloatArray) -> np.ndarray[tuple[int, ...], np.dtype[np.intp]]:
+def predicted_codes(predictions: FloatArray) -> Codes:
     """Return class codes from class probabilities: the most probable, above one half for binary."""
     if predictions.shape[1] == 1:
         return np.asarray(predictions[:, 0] > 0.5, dtype=np.intp)
     return np.asarray(predictions.argmax(axis=1), dtype=np.intp)
+
+
+def confusion(y: FloatArray, codes: Codes, weight: Weight, n_classes: int) -> FloatArray:
+    """Return the weight of the rows of each true class (rows) taken for each class (columns)."""
+    cells = y.astype(np.intp) * n_classes + codes
+    counts = np.bincount(cells, weights=weight, minlength=n_classes**2)
+    return counts.reshape(n_classes, n_classes).astype(np.float64)
 
 
 def _log_loss(y: FloatArray, predictions: FloatArray, weight: Weight) -> float:
@@ -121,38 +144,35 @@ def _one_minus_roc_auc(y: FloatArray, predictions: FloatArray, weight: Weight) -
     return float(1.0 - (positive_at * (negative_below + negative_at / 2)).sum() / pairs)
 
 
-def _confusion(y: FloatArray, predictions: FloatArray, weight: Weight) -> FloatArray:
-    n_classes = max(predictions.shape[1], 2)
-    cells = y.astype(np.intp) * n_classes + predicted_codes(predictions)
-    counts = np.bincount(cells, weights=weight, minlength=n_classes**2)
-    return counts.reshape(n_classes, n_classes).astype(np.float64)
+def _error_rate(counts: FloatArray) -> float:
+    wrong = counts * (1 - np.eye(len(counts)))
+    return float(wrong.sum() / counts.sum())
 
 
-def _error_rate(y: FloatArray, predictions: FloatArray, weight: Weight) -> float:
-    return float(np.average(predicted_codes(predictions) != y, weights=weight))
+def _balanced_error(counts: FloatArray) -> float:
+    total = counts.sum(axis=1)
+    seen = total > 0
+    return float(1.0 - np.mean(np.diag(counts)[seen] / total[seen]))
 
 
-def _balanced_error(y: FloatArray, predictions: FloatArray, weight: Weight) -> float:
-    confusion = _confusion(y, predictions, weight)
-    seen = confusion.sum(axis=1) > 0
-    return float(1.0 - np.mean(np.diag(confusion)[seen] / confusion[seen].sum(axis=1)))
-
-
-def _f1_by_class(y: FloatArray, predictions: FloatArray, weight: Weight) -> FloatArray:
+def _f1_by_class(counts: FloatArray) -> FloatArray:
     """F1 of each class; NaN for a class that is neither present nor predicted."""
-    confusion = _confusion(y, predictions, weight)
-    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    total = counts.sum(axis=0) + counts.sum(axis=1)
     scores = np.full(len(total), np.nan)
-    np.divide(2 * np.diag(confusion), total, out=scores, where=total > 0)
+    np.divide(2 * np.diag(counts), total, out=scores, where=total > 0)
     return scores
 
 
-def _one_minus_f1(y: FloatArray, predictions: FloatArray, weight: Weight) -> float:
-    return float(1.0 - np.nan_to_num(_f1_by_class(y, predictions, weight)[1]))
+def _one_minus_f1(counts: FloatArray) -> float:
+    return float(1.0 - np.nan_to_num(_f1_by_class(counts)[1]))
 
 
-def _one_minus_f1_macro(y: FloatArray, predictions: FloatArray, weight: Weight) -> float:
-    return float(1.0 - np.nanmean(_f1_by_class(y, predictions, weight)))
+def _one_minus_f1_macro(counts: FloatArray) -> float:
+    return float(1.0 - np.nanmean(_f1_by_class(counts)))
+
+
+def _loss_of_labels(loss: ConfusionLoss, y: FloatArray, predictions: FloatArray, weight: Weight) -> float:
+    return loss(confusion(y, predicted_codes(predictions), weight, max(predictions.shape[1], 2)))
 
 
 def _mse(y: FloatArray, predictions: FloatArray, weight: Weight) -> float:
@@ -175,6 +195,11 @@ def _one_minus_r2(y: FloatArray, predictions: FloatArray, weight: Weight) -> flo
     return error / spread
 
 
+def _of_labels(name: str, tasks: frozenset[TaskKind], loss: ConfusionLoss) -> Metric:
+    # A partial, not a closure: it can be pickled on the way to a worker.
+    return Metric(name, tasks, True, partial(_loss_of_labels, loss), loss)
+
+
 _CLASSIFICATION = frozenset({TaskKind.BINARY, TaskKind.MULTICLASS})
 _BINARY = frozenset({TaskKind.BINARY})
 _REGRESSION = frozenset({TaskKind.REGRESSION})
@@ -187,10 +212,10 @@ METRICS = MappingProxyType(
             Metric("roc_auc", _BINARY, True, _one_minus_roc_auc),
             Metric("log_loss", _CLASSIFICATION, False, _log_loss),
             Metric("brier", _BINARY, False, _brier),
-            Metric("accuracy", _CLASSIFICATION, True, _error_rate, needs_labels=True),
-            Metric("balanced_accuracy", _CLASSIFICATION, True, _balanced_error, needs_labels=True),
-            Metric("f1", _BINARY, True, _one_minus_f1, needs_labels=True),
-            Metric("f1_macro", _CLASSIFICATION, True, _one_minus_f1_macro, needs_labels=True),
+            _of_labels("accuracy", _CLASSIFICATION, _error_rate),
+            _of_labels("balanced_accuracy", _CLASSIFICATION, _balanced_error),
+            _of_labels("f1", _BINARY, _one_minus_f1),
+            _of_labels("f1_macro", _CLASSIFICATION, _one_minus_f1_macro),
             Metric("rmse", _REGRESSION, False, _rmse),
             Metric("mse", _REGRESSION, False, _mse),
             Metric("mae", _REGRESSION, False, _mae),

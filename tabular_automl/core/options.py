@@ -1,13 +1,24 @@
 """Everything a caller of `fit` may say, as one frozen record."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import numpy as np
 
 from tabular_automl.core.candidate import Value
 from tabular_automl.core.errors import InputError
+from tabular_automl.core.metrics import check_metric
 from tabular_automl.core.progress import Event
+from tabular_automl.core.task import TaskKind
+
+DEFAULT_SECONDS = 300.0
+
+ANY_CLASSIFICATION = "classification"
+TASK_NAMES = (ANY_CLASSIFICATION, *(str(kind) for kind in TaskKind))
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +28,7 @@ class Options:
     target: Any
     task: str | None = None
     metric: str | None = None
-    time_limit: float | None = 300.0
+    time_limit: float | Literal["auto"] | None = "auto"
     max_candidates: int | None = None
     n_jobs: int = -1
     seed: int = 0
@@ -34,14 +45,93 @@ class Options:
     progress: bool | Callable[[Event], None] | None = None
     strict: bool = False
 
+    @property
+    def seconds(self) -> float | None:
+        """Seconds the fit may take, None for no limit; ``auto`` leaves a run bounded by counts alone."""
+        if isinstance(self.time_limit, str):
+            return DEFAULT_SECONDS if self.max_candidates is None else None
+        return self.time_limit
+
     def __post_init__(self) -> None:
-        if self.time_limit is not None and not self.time_limit > 0:
+        _check_task_and_metric(self.task, self.metric)
+        if self.time_limit != "auto" and not _is_above(self.time_limit, 0, Real):
             raise InputError(
                 f"time_limit is {self.time_limit!r}; give seconds above 0, or None for no limit."
             )
-        if self.max_candidates is not None and self.max_candidates < 1:
+        if not _is_above(self.max_candidates, 0, Integral):
             raise InputError(
-                f"max_candidates is {self.max_candidates!r}; give 1 or more, or None for no bound."
+                f"max_candidates is {self.max_candidates!r}; give a whole number from 1 up, or None for no "
+                "bound."
             )
-        if self.n_jobs == 0:
-            raise InputError("n_jobs is 0; give the number of workers, or -1 for all cores.")
+        if self.n_jobs == 0 or not _is_number(self.n_jobs, Integral):
+            raise InputError(f"n_jobs is {self.n_jobs!r}; give the number of workers, or -1 for all cores.")
+        if not _is_number(self.seed, Integral):
+            raise InputError(f"seed is {self.seed!r}; give a whole number.")
+        if self.human_level is not None and not _is_number(self.human_level, Real):
+            raise InputError(f"human_level is {self.human_level!r}; give a score of the metric, such as 0.9.")
+        if isinstance(self.existing, str):
+            raise InputError(
+                f"existing={self.existing!r} is a text, not predictions. Pass one prediction a row, such as "
+                f"df[{self.existing!r}]."
+            )
+        _check_families(self.families)
+        _check_candidates(self.candidates)
+        _check_run_dir(self.run_dir)
+        for name in ("time_limit", "max_candidates", "n_jobs", "seed", "human_level"):
+            value = getattr(self, name)
+            if isinstance(value, np.generic):  # the settings of a run are kept as JSON
+                object.__setattr__(self, name, value.item())
+
+
+def _is_number(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and value == value  # noqa: PLR0124 (NaN)
+
+
+def _is_above(value: Any, bound: int, kind: type) -> bool:
+    return value is None or (_is_number(value, kind) and value > bound)
+
+
+def _check_task_and_metric(task: str | None, metric: str | None) -> None:
+    if task is not None and task not in TASK_NAMES:
+        near = get_close_matches(str(task), TASK_NAMES, n=1)
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise InputError(f"There is no task {task!r}. {hint}Use one of: {', '.join(TASK_NAMES)}.")
+    if metric is not None:
+        # Whether it fits the target is seen once that is read; two classes are binary whatever is asked.
+        asked = set(TaskKind) if task is None else {TaskKind.BINARY, TaskKind.MULTICLASS}
+        check_metric(metric, {TaskKind(task)} if task in {TaskKind.BINARY, TaskKind.REGRESSION} else asked)
+
+
+def _check_families(families: Any) -> None:
+    if families is None:
+        return
+    if isinstance(families, str) or not isinstance(families, Collection):
+        raise InputError(f"families is {families!r}; give a list, such as families=['lightgbm'].")
+    strangers = [family for family in families if not isinstance(family, str)]
+    if strangers:
+        raise InputError(f"families holds {strangers[0]!r}; give names, such as families=['lightgbm'].")
+    if not len(families):
+        raise InputError("families is empty, so that nothing could be fitted. Leave it out for all families.")
+
+
+def _check_candidates(candidates: Any) -> None:
+    way_out = "Give pairs of a family and hyperparameters, such as [('lightgbm', {'num_leaves': 7})]."
+    if isinstance(candidates, str | Mapping) or not isinstance(candidates, Collection):
+        raise InputError(f"candidates is {candidates!r}. {way_out}")
+    for number, candidate in enumerate(candidates, start=1):
+        is_pair = isinstance(candidate, tuple | list) and len(candidate) == 2
+        if not is_pair or not isinstance(candidate[0], str) or not isinstance(candidate[1], Mapping):
+            raise InputError(f"Candidate {number} is {candidate!r}. {way_out}")
+        for name, value in candidate[1].items():
+            if not isinstance(name, str):
+                raise InputError(f"Candidate {number} names a hyperparameter {name!r}. {way_out}")
+            if not isinstance(value, str | int | float | bool | np.generic | None):
+                raise InputError(
+                    f"Candidate {number} sets {name!r} to {value!r}, a {type(value).__name__}; give a "
+                    "number, a text, a truth value or None."
+                )
+
+
+def _check_run_dir(run_dir: object) -> None:
+    if run_dir is not None and (not isinstance(run_dir, str | Path) or not str(run_dir).strip()):
+        raise InputError(f"run_dir is {run_dir!r}; give the path of a folder, or None for a temporary one.")

@@ -62,9 +62,18 @@ class ColumnSchema:
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a training table, target and weights excluded, in their order."""
+    """The columns of a training table in their order.
+
+    Attributes
+    ----------
+    columns
+        All columns but those of ``roles``.
+    roles
+        Names of the target, weight and groups columns: new rows may have them, and needn't.
+    """
 
     columns: tuple[ColumnSchema, ...]
+    roles: tuple[str | int | float | tuple[object, ...], ...] = ()
 
     def __iter__(self) -> Iterator[ColumnSchema]:
         return iter(self.columns)
@@ -84,6 +93,10 @@ class Severity(StrEnum):
     ERROR = "error"
     WARNING = "warning"
     NOTICE = "notice"
+
+
+# The check that a person must hear of: an integer target that could be classes or numbers.
+AMBIGUOUS_TASK = "ambiguous_task"
 
 
 @dataclass(frozen=True)

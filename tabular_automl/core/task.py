@@ -57,7 +57,8 @@ class Task:
     kind
         Binary, multiclass or regression.
     target_type
-        The pandas type in which predictions are given back.
+        The pandas type in which predictions are given back: the target's own for classes, a
+        floating-point type (`value_type`) for regression.
     metric
         Name of a metric of `core.metrics`.
     classes
@@ -78,6 +79,27 @@ class Task:
     def labels(self, codes: NDArray[np.intp], index: pd.Index) -> "pd.Series[Any]":
         """Return class codes as labels in the target's exact type."""
         return self.target_type.series([self.classes[code] for code in codes], index)
+
+    def values(self, numbers: NDArray[np.float64], index: pd.Index) -> "pd.Series[Any]":
+        """Return predicted values of a regression in the floating-point type of the task."""
+        return pd.Series(numbers, index=index).astype(dtype_named(self.target_type.dtype))
+
+
+def value_type(dtype: Any) -> TargetType:
+    """Return the type in which a target of numbers is predicted: floating point, of the target's family.
+
+    Floating-point types stay as they are. Predictions of whole numbers are fractions, so these become
+    float64, ``Float64`` or ``double[pyarrow]``; so does everything else that was read as numbers.
+
+    >>> [value_type(pd.api.types.pandas_dtype(name)).dtype for name in ("float32", "int8", "Int64")]
+    ['float32', 'float64', 'Float64']
+    """
+    if pd.api.types.is_float_dtype(dtype) and not isinstance(dtype, pd.SparseDtype):
+        return TargetType(dtype_text(dtype))
+    if isinstance(dtype, pd.ArrowDtype):
+        return TargetType("double[pyarrow]")
+    is_nullable = pd.api.types.is_extension_array_dtype(dtype) and pd.api.types.is_integer_dtype(dtype)
+    return TargetType("Float64" if is_nullable and not isinstance(dtype, pd.SparseDtype) else "float64")
 
 
 _ARROW_STRING, _ARROW_DICTIONARY = "arrow:string", "arrow:dictionary:"

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.fold_job import predictions_file
 from tabular_automl.crossfit.joint_round import joint_round, rounds_without_each
 from tabular_automl.crossfit.request import Request
+from tabular_automl.crossfit.stored_array import stored_array
 from tabular_automl.learners import Limits
 
 # A last fold cut short below this share of the other folds' rounds would only weaken the bag: it is left out.
@@ -42,8 +43,14 @@ class Bag:
         Folds to fit, and folds being fitted or predicted right now.
     rounds
         By fold, the round of its held-out predictions; empty until the last fit is in.
-    to_predict, predicted
-        Folds whose held-out predictions are to be made, and are there.
+    to_predict
+        Folds whose held-out predictions are to be made.
+    predictions
+        Held-out predictions by fold.
+    lost
+        By fold, why its job never came back: the result will be the folds before the first of them.
+    failed
+        Whether a fold went wrong in a way that speaks against the candidate as a whole.
     """
 
     number: int
@@ -55,7 +62,8 @@ class Bag:
     running: set[int] = field(default_factory=set)
     rounds: dict[int, int] = field(default_factory=dict)
     to_predict: deque[int] = field(default_factory=deque)
-    predicted: set[int] = field(default_factory=set)
+    predictions: dict[int, FloatArray] = field(default_factory=dict)
+    lost: dict[int, Failure] = field(default_factory=dict)
     prediction_seconds: float = 0.0
     failed: bool = False
 
@@ -70,7 +78,7 @@ class Bag:
     @property
     def unpredicted_seconds(self) -> float:
         """Core-seconds of fits whose held-out predictions are still to be made."""
-        return sum(fit.seconds for fold, fit in self.fits.items() if fold not in self.predicted)
+        return sum(fit.seconds for fold, fit in self.fits.items() if fold not in self.predictions)
 
     @property
     def fitted(self) -> bool:
@@ -81,7 +89,17 @@ class Bag:
         """Start no further fold: the result will be what is there."""
         self.waiting.clear()
 
-    def choose_rounds(self, weights: Sequence[float]) -> None:
+    def lose(self, failure: Failure, fold: int) -> None:
+        """Go on without a fold whose job never came back."""
+        self.lost[fold] = failure
+        self.cut_here()
+        self.to_predict = deque(other for other in self.to_predict if not self.dropped(other))
+
+    def dropped(self, fold: int) -> bool:
+        """Whether nobody waits for that fold any more."""
+        return self.failed or any(lost <= fold for lost in self.lost)
+
+    def choose_rounds(self, problem: Problem, weights: Sequence[float]) -> None:
         """Choose the round of each fold of the finished prefix, and line up the predictions to make.
 
         ``weights`` are the total weights of the folds' held-out rows.
@@ -92,32 +110,34 @@ class Bag:
         # A fold that stopped before the joint round gives all it has.
         lengths = [len(curve) for curve in curves]
         self.rounds = {fold: min(pair) for fold, pair in enumerate(zip(lengths, chosen, strict=True))}
-        for fold, round_ in self.rounds.items():
-            if predictions_file(self.fits[fold].folder, round_).exists():
-                self.predicted.add(fold)
-            else:
-                self.to_predict.append(fold)
+        self.to_predict.extend(fold for fold in self.rounds if not self.take_predictions(fold, problem))
+
+    def take_predictions(self, fold: int, problem: Problem) -> bool:
+        """Read a fold's held-out predictions; False if they are not there or damaged."""
+        found = stored_array(predictions_file(self.fits[fold].folder, self.rounds[fold]))
+        if found is None or found.shape != (len(problem.folds.folds[fold].held_out), problem.shape.n_outputs):
+            return False
+        self.predictions[fold] = found
+        return True
 
     def result(self, problem: Problem, weights: Sequence[float]) -> CrossFit | Failure:
         """Return what came of it: the longest prefix of folds with predictions."""
-        n_folds = self._prefix_length(self.predicted)
+        n_folds = self._prefix_length(self.predictions)
         candidate = self.request.candidate
+        if n_folds == 0 and self.lost:
+            first = self.lost[min(self.lost)]
+            return replace(first, seconds=self.seconds + first.seconds)
         if n_folds == 0:
             return Failure(candidate, 0, "the time was over before its first fold was finished", self.seconds)
         folds = tuple(self.fits[fold] for fold in range(n_folds))
         held_out = [problem.folds.folds[fold].held_out for fold in range(n_folds)]
-        predictions = np.concatenate([self._load_predictions(fold) for fold in range(n_folds)])
+        predictions = np.concatenate([self.predictions[fold] for fold in range(n_folds)])
         rows = np.concatenate(held_out)
         order = np.argsort(rows, kind="stable")
         round_ = joint_round([fit.curve for fit in folds], weights[:n_folds])
         return CrossFit(
             candidate, problem.folds.digest, folds, rows[order], predictions[order], round_, self.seconds
         )
-
-    def _load_predictions(self, fold: int) -> FloatArray:
-        path = predictions_file(self.fits[fold].folder, self.rounds[fold])
-        predictions: FloatArray = np.load(path, allow_pickle=False)
-        return predictions
 
     def _prefix_length(self, folds: Collection[int]) -> int:
         return next((fold for fold in range(len(self.setups)) if fold not in folds), len(self.setups))

@@ -45,7 +45,8 @@ def cross_fit(
     Yields
     ------
     CrossFit or Failure
-        One for each request.
+        One for each request. If a worker was killed or died on a later fold, the cross fit of the folds
+        before it, followed by that fold's failure.
 
     Raises
     ------
@@ -81,7 +82,7 @@ class _Scheduler:
         self._time = TimePlan(runtime.budget, runtime.workers.n_slots)
         self._bags: list[Bag] = []
         self._work: dict[Ticket, _Work] = {}
-        self._settled: dict[int, CrossFit | Failure] = {}
+        self._settled: dict[int, tuple[CrossFit | Failure, ...]] = {}
         self._proposed = self._yielded = 0
         self._exhausted = False
         self._weights = _held_out_weights(self._problem)
@@ -108,7 +109,7 @@ class _Scheduler:
         while self._settled and (not in_order or self._yielded in self._settled):
             number = self._yielded if in_order else next(iter(self._settled))
             self._yielded += 1
-            yield self._settled.pop(number)
+            yield from self._settled.pop(number)
 
     def _propose(self) -> bool:
         """Pull the next request, if it is time to."""
@@ -165,11 +166,9 @@ class _Scheduler:
             self._submit_predictions(bag)
 
     def _submit_fit(self, bag: Bag) -> None:
-        try:
-            # Encoding takes time, so it comes before the question what is left.
-            matrix = self._runtime.matrix(bag.request.candidate.recipe)
-        except Exception as error:  # noqa: BLE001 - a recipe may fail in any way; it costs this candidate only
-            self._fail(bag, None, f"{type(error).__name__}: {error}")
+        # Encoding takes time, so it comes before the question what is left.
+        matrix = self._matrix(bag)
+        if matrix is None:
             return
         allowance = self._time.fit_allowance(bag, self._bags)
         if allowance is None:
@@ -177,6 +176,14 @@ class _Scheduler:
             return
         fold = bag.waiting.popleft()
         self._start(self._fit_job(bag, fold, matrix, allowance), _Work(bag, fold, allowance))
+
+    def _matrix(self, bag: Bag) -> EncodedMatrix | None:
+        """Return the candidate's matrix; None if it cannot be made, which fails the candidate."""
+        try:
+            return self._runtime.matrix(bag.request.candidate.recipe)
+        except Exception as error:  # noqa: BLE001 - a recipe may fail in any way; it costs this candidate only
+            self._fail(bag, None, f"{type(error).__name__}: {error}")
+            return None
 
     def _fit_job(self, bag: Bag, fold: int, matrix: EncodedMatrix, allowance: Allowance) -> FitJob:
         store, candidate, setup = self._runtime.store, bag.request.candidate, bag.setups[fold]
@@ -206,15 +213,18 @@ class _Scheduler:
                 bag.to_predict.clear()
                 self._advance(bag)
                 return
+            # A candidate whose fits were all in the store has no matrix in this run yet.
+            matrix = self._matrix(bag)
+            if matrix is None:
+                return
             fold = bag.to_predict.popleft()
-            self._start(self._predict_job(bag, fold), _Work(bag, fold, allowance))
+            self._start(self._predict_job(bag, fold, matrix), _Work(bag, fold, allowance))
 
-    def _predict_job(self, bag: Bag, fold: int) -> PredictJob:
-        candidate = bag.request.candidate
+    def _predict_job(self, bag: Bag, fold: int, matrix: EncodedMatrix) -> PredictJob:
         return PredictJob(
-            candidate,
+            bag.request.candidate,
             fold,
-            self._runtime.matrix(candidate.recipe).path,
+            matrix.path,
             self._runtime.data,
             bag.fits[fold].folder,
             bag.rounds[fold],
@@ -223,12 +233,13 @@ class _Scheduler:
         )
 
     def _start(self, job: FitJob | PredictJob, work: _Work) -> None:
-        bag, hard_limit = work.bag, work.allowance.hard
+        bag, fits = work.bag, isinstance(job, FitJob)
         bag.running.add(work.fold)
-        fits = isinstance(job, FitJob)
-        ticket = self._workers.submit(
-            job, hard_limit=hard_limit, should_stop=lambda: bag.failed or (fits and self._time.stopped)
-        )
+
+        def should_stop() -> bool:
+            return bag.dropped(work.fold) or (fits and self._time.stopped)
+
+        ticket = self._workers.submit(job, hard_limit=work.allowance.hard, should_stop=should_stop)
         self._work[ticket] = work
 
     def _absorb(self, finished: Finished) -> None:
@@ -242,14 +253,14 @@ class _Scheduler:
             case FitReport():
                 self._keep(bag, fold, result)
             case PredictReport(seconds=seconds):
-                bag.predicted.add(fold)
-                bag.prediction_seconds += seconds
-                family, fit_seconds = bag.request.candidate.family, bag.fits[fold].seconds
-                self._time.measured(family, fit_seconds=fit_seconds, prediction_seconds=seconds)
+                self._keep_predictions(bag, fold, seconds)
+            case _ if bag.dropped(fold):
+                pass
             case Lost(killed=True) if work.allowance.by_budget or self._time.stopped:
                 bag.cut_here()
             case Lost(reason=reason, seconds=seconds):
-                self._fail(bag, fold, reason, seconds=seconds)
+                # The folds before it are as good as ever; on this one there was too little time or memory.
+                bag.lose(Failure(bag.request.candidate, fold, reason, seconds), fold)
             case JobFailure(reason=reason, seconds=seconds, detail=detail):
                 self._fail(bag, fold, reason, seconds=seconds, detail=detail)
         self._advance(bag)
@@ -270,15 +281,27 @@ class _Scheduler:
         except StoreError as error:
             self._runtime.emit("fit", f"a fit of {bag.request.candidate.name} serves this run only: {error}")
 
+    def _keep_predictions(self, bag: Bag, fold: int, seconds: float) -> None:
+        bag.prediction_seconds += seconds
+        candidate, fit_seconds = bag.request.candidate, bag.fits[fold].seconds
+        self._time.measured(candidate.family, fit_seconds=fit_seconds, prediction_seconds=seconds)
+        if not bag.take_predictions(fold, self._problem) and not bag.dropped(fold):
+            reason = "its held-out predictions cannot be read back from the run folder"
+            bag.lose(Failure(candidate, fold, reason, seconds), fold)
+
     def _advance(self, bag: Bag) -> None:
         """Take a bag one step further if all it waited for is there."""
         if bag not in self._bags:
             return
         if not bag.rounds and bag.fitted:
-            bag.choose_rounds(self._weights)
+            bag.choose_rounds(self._problem, self._weights)
         if bag.fitted and not bag.to_predict:
             self._bags.remove(bag)
-            self._settle(bag.number, bag.result(self._problem, self._weights))
+            result = bag.result(self._problem, self._weights)
+            self._settle(bag.number, result)
+            if isinstance(result, CrossFit):
+                for failure in bag.lost.values():
+                    self._settle(bag.number, failure)
 
     def _fail(
         self, bag: Bag, fold: int | None, reason: str, *, seconds: float = 0.0, detail: str = ""
@@ -291,7 +314,7 @@ class _Scheduler:
             self._settle(bag.number, failure, detail)
 
     def _settle(self, number: int, result: CrossFit | Failure, detail: str = "") -> None:
-        self._settled[number] = result
+        self._settled[number] = (*self._settled.get(number, ()), result)
         if isinstance(result, Failure):
             with suppress(StoreError):  # the failure is shown all the same
                 self._runtime.store.put_failure(result, detail)

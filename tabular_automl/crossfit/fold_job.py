@@ -6,7 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -97,6 +97,9 @@ class FitJob:
         Where to write, and the name the folder gets when all is written.
     durable
         Whether to see it onto the disk before it gets its name.
+    driver
+        The process that made the job. Once it is gone the run folder may belong to another run, so a job that
+        outlives it names nothing.
     """
 
     candidate: Candidate
@@ -108,6 +111,7 @@ class FitJob:
     folder: Path
     seconds: float | None = None
     durable: bool = False
+    driver: int = field(default_factory=os.getpid)
 
     def run(self, should_stop: Callable[[], bool]) -> FitReport | JobFailure:
         """Fit; whatever goes wrong comes back as a record."""
@@ -127,6 +131,7 @@ class PredictJob:
     rounds: int
     n_outputs: int
     durable: bool = False
+    driver: int = field(default_factory=os.getpid)
 
     @property
     def file(self) -> Path:
@@ -186,6 +191,9 @@ def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitRep
     folder = job.folder
     if not outcome.complete:
         folder = folder.with_name(f"{folder.name}.partial-{job.scratch.name}")
+    if job.durable:
+        _sync_all(job.scratch)
+    _require_driver(job.driver)
     _name_folder(job.scratch, folder, durable=job.durable)
     seconds = time.monotonic() - started
     return FitReport(folder / MODEL_FOLDER, outcome.curve, seconds, peak_memory_mb(), outcome.complete)
@@ -204,6 +212,7 @@ def _predict(job: PredictJob, started: float) -> PredictReport:
     np.save(scratch, predictions)
     if job.durable:
         _sync(scratch)
+    _require_driver(job.driver)
     scratch.replace(job.file)
     return PredictReport(time.monotonic() - started)
 
@@ -227,15 +236,23 @@ def _require_finite(values: FloatArray, what: str) -> None:
 
 def _name_folder(scratch: Path, folder: Path, *, durable: bool) -> None:
     """Give a finished folder its name, atomically."""
-    if durable:
-        for path in sorted(scratch.rglob("*"), reverse=True):
-            _sync(path)
-        _sync(scratch)
     # A folder of that name without a row in the store was left by a driver that died before it wrote the row.
     shutil.rmtree(folder, ignore_errors=True)
     scratch.rename(folder)
     if durable:
         _sync(folder.parent)
+
+
+def _require_driver(driver: int) -> None:
+    """Refuse to go on in a worker whose driver is gone."""
+    if driver not in (os.getpid(), os.getppid()):
+        raise RuntimeError(f"its driver, process {driver}, has ended")
+
+
+def _sync_all(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        _sync(path)
+    _sync(folder)
 
 
 def _sync(path: Path) -> None:

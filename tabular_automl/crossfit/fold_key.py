@@ -1,19 +1,19 @@
 """The key of a fold fit in the run store: a hash of all that determines it."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.digest import digest_json
 from tabular_automl.core.metrics import training_loss
-from tabular_automl.core.problem import Problem
+from tabular_automl.core.problem import Problem, ProblemShape
 from tabular_automl.core.schema import Schema
 from tabular_automl.learners import Learner
 from tabular_automl.preprocessing import recipe_version
 
-KEY_VERSION = 1
-# Recipes compute with numpy, so every fit depends on it.
-_ALWAYS_USED = ("numpy",)
+KEY_VERSION = 2
+# Recipes compute with numpy, and on text with pandas, so every fit depends on them.
+_ALWAYS_USED = ("numpy", "pandas")
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class ProblemIdentity:
         Hash of canonical features, target and weights.
     schema
         Hash of what the columns are.
+    shape
+        Sizes by which learners choose defaults.
     loss
         Name of the loss that learners are trained and stopped on.
     folds
@@ -34,6 +36,7 @@ class ProblemIdentity:
 
     data: str
     schema: str
+    shape: ProblemShape
     loss: str
     folds: tuple[str, ...]
 
@@ -42,7 +45,7 @@ class ProblemIdentity:
         """Hash a problem."""
         folds = tuple(fold.digest for fold in problem.folds.folds)
         loss = training_loss(problem.task.kind).name
-        return cls(problem.digest, _schema_digest(problem.schema), loss, folds)
+        return cls(problem.digest, _schema_digest(problem.schema), problem.shape, loss, folds)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def fold_key(
             "key version": KEY_VERSION,
             "data": problem.data,
             "schema": problem.schema,
+            "shape": asdict(problem.shape),
             "loss": problem.loss,
             "fold": problem.folds[fold],
             "candidate": candidate.describe(),

@@ -17,6 +17,7 @@ from tabular_automl.core.fitting import Encoder, FeatureSpec
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event, EventSink, event_sink
+from tabular_automl.core.schema import AMBIGUOUS_TASK, Severity
 from tabular_automl.crossfit.fold_job import DataFiles
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.matrix_file import write_matrix
@@ -90,11 +91,17 @@ class Runtime:
             identity = ProblemIdentity.of(problem)
             runtime = cls(problem, store, workers, budget, options.seed, data, identity, sink)
             runtime.emit("ingest", _in_words(problem))
+            for finding in problem.findings:
+                if finding.severity is Severity.WARNING or finding.check == AMBIGUOUS_TASK:
+                    runtime.emit("ingest", f"{finding.severity}: {finding}", is_warning=True)
             yield runtime
 
     def in_driver(self) -> "Runtime":
-        """Return this runtime with fits in this process and no deadline, for fits that cost nothing."""
-        budget = replace(self.budget, limit=None, n_jobs=1)
+        """Return this runtime with fits in this process, for fits that cost nothing.
+
+        Neither deadline nor Ctrl-C reaches them: whenever a person asks for the best so far, there is one.
+        """
+        budget = replace(self.budget, limit=None, n_jobs=1, _cancelled=threading.Event())
         return replace(self, workers=InProcessWorkers(), budget=budget)
 
     def encoder(self, recipe: Recipe) -> Encoder:
@@ -111,9 +118,9 @@ class Runtime:
             self._matrices[recipe.key] = EncodedMatrix(path, self.encoder(recipe).features)
         return self._matrices[recipe.key]
 
-    def emit(self, stage: str, message: str) -> None:
+    def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:
         """Tell whoever watches what was just done; ``stage`` as in `Event`."""
-        event = Event(stage, message, self.budget.elapsed)
+        event = Event(stage, message, self.budget.elapsed, is_warning)
         self._events.append(event)
         # A disk that is full by now must not end the run; the fits say so where it matters.
         with suppress(StoreError):

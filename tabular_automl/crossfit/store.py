@@ -4,7 +4,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Self
 from uuid import uuid4
@@ -16,6 +16,7 @@ from tabular_automl.core.crossfit import Failure, FoldFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.progress import Event
 from tabular_automl.crossfit.fold_job import CURVE_FILE
+from tabular_automl.crossfit.stored_array import stored_array
 
 DATABASE = "run.sqlite"
 FORMAT = "1"
@@ -76,15 +77,14 @@ class RunStore:
         """
         durable = run_dir is not None
         root = run_dir.expanduser().absolute() if run_dir else _temporary_folder()
-        try:
-            _require_writable(root, needed_bytes)
-            connection = _connect(root, durable=durable)
-        except StoreError:
+        with ExitStack() as undo:
             if not durable:
-                shutil.rmtree(root, ignore_errors=True)
-            raise
-        store = cls(root, durable=durable, connection=connection)
-        store._remove_leftovers()
+                undo.callback(shutil.rmtree, root, ignore_errors=True)
+            _require_writable(root, needed_bytes)
+            connection = undo.enter_context(closing(_connect(root, durable=durable)))
+            store = cls(root, durable=durable, connection=connection)
+            store._remove_leftovers()
+            undo.pop_all()
         return store
 
     @property
@@ -106,7 +106,7 @@ class RunStore:
         shutil.rmtree(scratch, ignore_errors=True)
 
     def lookup(self, key: str) -> FoldFit | None:
-        """Return the complete fit of that key, if there is one."""
+        """Return the complete fit of that key, if there is one and its files are as they should be."""
         row = self._connection.execute(
             "SELECT folder, fold, seconds, memory_mb FROM fold_fits WHERE key = ? AND complete = 1", (key,)
         ).fetchone()
@@ -114,9 +114,8 @@ class RunStore:
             return None
         folder, fold, seconds, memory_mb = row
         model = self.root / folder
-        try:
-            curve = np.load(model.parent / CURVE_FILE, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        curve = stored_array(model.parent / CURVE_FILE)
+        if curve is None or curve.ndim != 1 or len(curve) == 0 or not _has_files(model):
             return None
         return FoldFit(key, fold, model, curve, seconds, float("nan") if memory_mb is None else memory_mb)
 
@@ -167,15 +166,24 @@ class RunStore:
 
     def _remove_leftovers(self) -> None:
         """Remove what other runs left unfinished; their partial fits are of no use to this one."""
-        self._write("DELETE FROM fold_fits WHERE complete = 0", ())
-        rows = self._connection.execute("SELECT folder FROM fold_fits")
-        known = {Path(folder).parent.name for (folder,) in rows}
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        for folder in (self.fits, self.scratch):
-            folder.mkdir(exist_ok=True)
-        for path in self.fits.iterdir():
-            if path.name not in known:
-                shutil.rmtree(path, ignore_errors=True)
+        try:
+            self._connection.execute("DELETE FROM fold_fits WHERE complete = 0")
+            rows = self._connection.execute("SELECT folder FROM fold_fits")
+            known = {Path(folder).parent.name for (folder,) in rows}
+            shutil.rmtree(self.scratch, ignore_errors=True)
+            for folder in (self.fits, self.scratch):
+                folder.mkdir(exist_ok=True)
+            for path in self.fits.iterdir():
+                if path.name not in known:
+                    shutil.rmtree(path, ignore_errors=True)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(
+                f"Run folder {self.root} cannot be written: {error}. Choose another run_dir."
+            ) from error
+
+
+def _has_files(model: Path) -> bool:
+    return model.is_dir() and any(model.iterdir())
 
 
 def _temporary_folder() -> Path:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from joblib.externals.loky.backend import get_context
 from threadpoolctl import threadpool_limits
 
+from tabular_automl.core.budget import Budget
 from tabular_automl.core.errors import TabularAutoMLError
 from tabular_automl.core.fitting import never
 from tabular_automl.learners import FAMILIES, learner_for
@@ -97,12 +98,15 @@ class Workers(ABC):
     """Runs jobs one a slot; a context manager that ends every process it started."""
 
     @staticmethod
-    def start(n_jobs: int, families: Sequence[str] = FAMILIES) -> "Workers":
-        """Start workers: processes, or for ``n_jobs=1`` this process, where nothing can be killed.
+    def start(budget: Budget, families: Sequence[str] = FAMILIES) -> "Workers":
+        """Start processes, or for one job of a run that counts alone bound take this process.
 
-        Returns at once; while the caller goes on, processes import what the families need.
+        What runs in this process cannot be killed, so a time limit takes a process for one job, too. Returns
+        at once; while the caller goes on, processes import what the families need.
         """
-        return InProcessWorkers() if n_jobs == 1 else ProcessWorkers(n_jobs, families)
+        if budget.n_jobs == 1 and (budget.counted or budget.limit is None):
+            return InProcessWorkers()
+        return ProcessWorkers(budget.n_jobs, families)
 
     @property
     @abstractmethod
@@ -298,7 +302,7 @@ class ProcessWorkers(Workers):
         if self._stillborn >= MOST_STILLBORN:
             raise TabularAutoMLError(
                 f"{self._stillborn} worker processes in a row ended before they could take work: "
-                f"{_death(exit_code)}. Use n_jobs=1 to fit in this process."
+                f"{_death(exit_code)}. Use n_jobs=1 with max_candidates to fit in this process."
             )
         return []
 

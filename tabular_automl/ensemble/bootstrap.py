@@ -1,6 +1,6 @@
 """The bootstrap behind the honest score: the whole selection, repeated on rows that do not score it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,20 +9,24 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.metrics import confusion, predicted_codes
 from tabular_automl.core.seeds import derive_rng
-from tabular_automl.ensemble.greedy import most_candidates, select
+from tabular_automl.ensemble.greedy import most_candidates, rows_for, select
 from tabular_automl.ensemble.pool import Pool, thinned_rows
 from tabular_automl.ensemble.running_mixture import mixture_source
+from tabular_automl.ensemble.selection_cost import affordable_rows, selection_seconds
 
 COVERAGE = 0.95
 MOST_DRAWS = 200
 ROWS_OF_ALL_DRAWS = 4_000_000
 FEWEST_DRAWS = 80
-FEWEST_SELECTIONS = 40
-CELLS_OF_ALL_SELECTIONS = 12_000_000
+SECONDS_OF_ALL_SELECTIONS = 1.0
+FEWEST_SELECTIONS = 12
 CELLS_A_SELECTION = 150_000
 FEWEST_IN_BAG_ROWS = 8_000
-OVERHEAD_CELLS = 300
+# Out-of-bag rows times outputs on which a draw's own selection is judged.
+CELLS_JUDGED = 200_000
+FEWEST_FOR_AN_INTERVAL = 40
 COMPARES_CLASSES = frozenset({"roc_auc", "f1"})
 
 
@@ -38,9 +42,11 @@ class Resamples:
         Predictions of the ensemble that was really chosen, shape (n_rows, n_outputs).
     out_of_bag
         Shape (n_draws, n_rows): which rows are outside a draw.
-    selected
-        Shape (n_selections,): for the first draws, the out-of-bag loss of the ensemble that the draw
-        selected.
+    excess
+        Shape (n_selections,): for the first draws, how much worse on out-of-bag rows the ensemble is that the
+        draw selected than the chosen one. The chosen ensemble has seen those rows, the draw's selection has
+        not: the mean is the optimism. Taken as a paired difference it has far less variance than the two
+        losses have, and is exactly zero where there is nothing to choose from.
     widening
         What turns deviations between draws into deviations between data sets; infinite where there are fewer
         than two units to resample.
@@ -49,7 +55,7 @@ class Resamples:
     pool: Pool
     mixture: FloatArray
     out_of_bag: NDArray[np.bool_]
-    selected: FloatArray
+    excess: FloatArray
     widening: float
 
     @cached_property
@@ -62,16 +68,6 @@ class Resamples:
         """Shape (n_draws,): out-of-bag loss of the ensemble that was really chosen."""
         return self.losses(self.mixture)
 
-    @cached_property
-    def excess(self) -> FloatArray:
-        """Shape (n_selections,): how much worse a draw's own selection is than the chosen ensemble.
-
-        The chosen ensemble has seen those rows, the draw's selection has not: the mean is the optimism.
-        Taken as a paired difference it has far less variance than the two losses have, and is exactly zero
-        where there is nothing to choose from.
-        """
-        return self.selected - self.chosen[: len(self.selected)]
-
     @property
     def optimism(self) -> float:
         """How much too low `apparent` is."""
@@ -82,17 +78,10 @@ class Resamples:
 
         ``within`` narrows the rows; a draw that is left with none gets NaN.
         """
-        pool = self.pool
-        # Losses don't depend on the order of rows, and metrics that sort are fast on sorted rows.
-        order = np.argsort(predictions[:, 0], kind="stable")
-        predictions, y, weight = predictions[order], pool.y[order], pool.row_weight[order]
+        loss = _loss_on_rows(self.pool, predictions)
+        weight = self.pool.row_weight
         outside = self.out_of_bag if within is None else self.out_of_bag & within
-        return np.array(
-            [
-                pool.metric.loss(y[rows], predictions[rows], weight[rows]) if weight[rows].any() else np.nan
-                for rows in (np.flatnonzero(draw[order]) for draw in outside)
-            ]
-        )
+        return np.array([loss(draw) if weight[draw].any() else np.nan for draw in outside])
 
     def interval(self, centre: float, draws: FloatArray, excess: FloatArray) -> tuple[float, float]:
         """Return the ends of the 95% interval of a quantity around ``centre``.
@@ -108,7 +97,7 @@ class Resamples:
             Shape (n_selections,): what the first draws' own selections add to it.
         """
         usable = draws[np.isfinite(draws)]
-        if not np.isfinite(self.widening) or len(usable) < FEWEST_SELECTIONS:
+        if not np.isfinite(self.widening) or len(usable) < FEWEST_FOR_AN_INTERVAL:
             return -np.inf, np.inf
         # All draws give the shape; the fewer ones with a selection, what choosing adds to the variance.
         first = draws[: len(excess)]
@@ -125,8 +114,8 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
     """Repeat the greedy selection on bootstrap draws (BBC-CV, Tsamardinos et al., Machine Learning 2018).
 
     Whole blocks are drawn where the pool has blocks. To bound the time, the number of draws and selections,
-    and of the in-bag rows a selection looks at, follow from the pool's sizes alone, never from the clock; a
-    selection on fewer rows errs on the pessimistic side.
+    and of the in-bag rows a selection looks at, follow from the pool's sizes alone (`selection_cost`), never
+    from the clock; a selection on fewer rows errs on the pessimistic side.
 
     Parameters
     ----------
@@ -137,25 +126,37 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
     seed
         The user's seed.
     n_selections
-        Number of selections; None: from the sizes, 40 to 200.
+        Number of selections; None: from the sizes, 12 to 200, fewer only where a single one is long.
     """
     pool = pool.thinned()
     units = _units(pool)
-    in_bag_rows = max(FEWEST_IN_BAG_ROWS, CELLS_A_SELECTION // pool.predictions[:, 0].size)
-    n_selections = n_selections or _affordable_selections(pool, in_bag_rows)
+    in_bag_rows, affordable = affordable_selections(pool)
+    n_selections = n_selections or affordable
     n_draws = max(n_selections, int(np.clip(ROWS_OF_ALL_DRAWS // pool.n_rows, FEWEST_DRAWS, MOST_DRAWS)))
-    source, limit = mixture_source(pool), most_candidates(pool.n_rows)
+    source, limit = mixture_source(pool), most_candidates(rows_for(pool))
+    mixture = pool.mixed(weights)
     outside: list[NDArray[np.bool_]] = []
-    selected: list[float] = []
+    excess: list[float] = []
     for multiplicity in _draws(pool, units, seed, n_draws):
         outside.append(multiplicity == 0)
-        if len(selected) < n_selections:
+        if len(excess) < n_selections:
             own = select(source, _in_bag_weight(pool, multiplicity, in_bag_rows), limit)
-            selected.append(pool.take(np.flatnonzero(multiplicity == 0)).loss(own))
+            excess.append(_excess(pool, own, mixture, outside[-1]))
     out_of_bag = np.array(outside, dtype=bool).reshape(len(outside), pool.n_rows)
-    return Resamples(
-        pool, pool.mixed(weights), out_of_bag, np.array(selected), _widening(pool, units, out_of_bag)
-    )
+    return Resamples(pool, mixture, out_of_bag, np.array(excess), _widening(pool, units, out_of_bag))
+
+
+def affordable_selections(pool: Pool) -> tuple[int, int]:
+    """Return how many in-bag rows a selection looks at, and the number of selections, by their cost.
+
+    First there are fewer selections, down to 12, then fewer rows, down to 1,000, then fewer selections again.
+    """
+    n_candidates, n_rows, n_outputs = pool.predictions.shape
+    wanted = min(n_rows, max(FEWEST_IN_BAG_ROWS, CELLS_A_SELECTION // (n_candidates * n_outputs)))
+    each = SECONDS_OF_ALL_SELECTIONS / FEWEST_SELECTIONS
+    in_bag_rows = min(wanted, affordable_rows(pool.metric, n_candidates, n_outputs, each))
+    seconds = selection_seconds(pool.metric, n_candidates, n_outputs, in_bag_rows)
+    return in_bag_rows, int(np.clip(SECONDS_OF_ALL_SELECTIONS / seconds, 1, MOST_DRAWS))
 
 
 def _units(pool: Pool) -> NDArray[np.intp]:
@@ -163,13 +164,36 @@ def _units(pool: Pool) -> NDArray[np.intp]:
     return np.arange(pool.n_rows) if pool.blocks is None else np.unique(pool.blocks, return_inverse=True)[1]
 
 
-def _affordable_selections(pool: Pool, in_bag_rows: int) -> int:
-    """Return a number of selections by which all of them take about a second."""
-    n_candidates, n_rows, n_outputs = pool.predictions.shape
-    cells = n_candidates * n_outputs * (min(n_rows, in_bag_rows) + OVERHEAD_CELLS)
-    if pool.metric.name == "roc_auc" or pool.metric.needs_labels:
-        cells *= 2
-    return int(np.clip(CELLS_OF_ALL_SELECTIONS // cells, FEWEST_SELECTIONS, MOST_DRAWS))
+def _excess(pool: Pool, own: FloatArray, mixture: FloatArray, outside: NDArray[np.bool_]) -> float:
+    """Return how much worse a draw's own weights are than the chosen mixture on rows outside the draw."""
+    rows, weight = np.flatnonzero(outside), pool.row_weight[outside]
+    most = max(FEWEST_IN_BAG_ROWS, CELLS_JUDGED // mixture.shape[1])
+    if len(rows) > most:
+        kept, factor = thinned_rows(len(rows), most, None if pool.classes is None else pool.classes[rows])
+        rows, weight = rows[kept], weight[kept] * factor
+    losses = [
+        pool.metric.loss(pool.y[rows], predictions, weight)
+        for predictions in (pool.mixed(own, rows), mixture[rows])
+    ]
+    return losses[0] - losses[1]
+
+
+def _loss_on_rows(pool: Pool, predictions: FloatArray) -> Callable[[NDArray[np.bool_]], float]:
+    """Return the function that gives the loss of fixed predictions on some rows, fast to call many times."""
+    metric, y, weight = pool.metric, pool.y, pool.row_weight
+    if metric.confusion_loss is not None:
+        of_confusion, n_classes = metric.confusion_loss, max(predictions.shape[1], 2)
+        codes = predicted_codes(predictions)
+        return lambda chosen: of_confusion(confusion(y[chosen], codes[chosen], weight[chosen], n_classes))
+    # Losses don't depend on the order of rows, and metrics that sort are fast on sorted rows.
+    order = np.argsort(predictions[:, 0], kind="stable")
+    predictions, y, weight = predictions[order], y[order], weight[order]
+
+    def loss(chosen: NDArray[np.bool_]) -> float:
+        rows = np.flatnonzero(chosen[order])
+        return metric.loss(y[rows], predictions[rows], weight[rows])
+
+    return loss
 
 
 def _draws(pool: Pool, units: NDArray[np.intp], seed: int, n_draws: int) -> Iterator[NDArray[np.intp]]:
@@ -201,7 +225,8 @@ def _in_bag_weight(pool: Pool, multiplicity: NDArray[np.intp], max_rows: int) ->
     weight = pool.row_weight * multiplicity
     if len(in_bag) <= max_rows:
         return weight
-    kept, factor = thinned_rows(pool.y[in_bag], max_rows, by_class=pool.by_class)
+    classes = None if pool.classes is None else pool.classes[in_bag]
+    kept, factor = thinned_rows(len(in_bag), max_rows, classes)
     thinned = np.zeros(pool.n_rows)
     thinned[in_bag[kept]] = weight[in_bag[kept]] * factor
     return thinned

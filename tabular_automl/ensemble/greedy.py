@@ -5,14 +5,15 @@ from numpy.typing import NDArray
 
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import Metric
-from tabular_automl.ensemble.pool import Pool
+from tabular_automl.ensemble.pool import MAX_ROWS, Pool
 from tabular_automl.ensemble.running_mixture import MixtureSource, RunningMixture, mixture_source
+from tabular_automl.ensemble.selection_cost import MOST_ENTRANTS, affordable_rows
 
 MAX_STEPS = 25
 PATIENCE = 6
 TIE = 1e-7
 MOST_CANDIDATES = ((100, 4), (500, 8), (2_500, 15), (10_000, 40))
-MOST_CANDIDATES_ABOVE = 100
+SECONDS_A_SELECTION = 0.3
 
 
 def greedy_selection(
@@ -28,7 +29,7 @@ def greedy_selection(
     Starts from the best single candidate and adds, again and again, the one that lowers the loss of the
     average most; the best prefix of that sequence is kept. Few rows admit only their best candidates,
     because among many the luckiest would win. Ties go to the earlier candidate. At most 50,000 rows are
-    looked at, with rare classes kept whole.
+    looked at, fewer where candidates and classes are many (`weights_of`), with rare classes kept whole.
 
     Parameters
     ----------
@@ -57,9 +58,19 @@ def greedy_selection(
     >>> greedy_selection(np.stack([too_high, too_low]), y, None, METRICS["rmse"])
     array([0.5, 0.5])
     """
-    pool = Pool.of(predictions, y, weight, metric).thinned()
-    source = mixture_source(pool)
-    return select(source, pool.row_weight, most_candidates(pool.n_rows), max_steps)
+    return weights_of(Pool.of(predictions, y, weight, metric), max_steps=max_steps)
+
+
+def weights_of(pool: Pool, *, seconds: float = SECONDS_A_SELECTION, max_steps: int = MAX_STEPS) -> FloatArray:
+    """Run the selection on as many rows of a pool as a formula allows for so many core-seconds."""
+    pool = pool.thinned(rows_for(pool, seconds))
+    return select(mixture_source(pool), pool.row_weight, most_candidates(pool.n_rows), max_steps)
+
+
+def rows_for(pool: Pool, seconds: float = SECONDS_A_SELECTION) -> int:
+    """Return how many rows of a pool a selection looks at: what so many core-seconds pay for."""
+    n_candidates, n_rows, n_outputs = pool.predictions.shape
+    return int(min(n_rows, MAX_ROWS, affordable_rows(pool.metric, n_candidates, n_outputs, seconds)))
 
 
 def select(
@@ -81,7 +92,7 @@ def select(
 
 def most_candidates(n_rows: int) -> int:
     """Return how many candidates so many rows can tell apart: from 4 up to 100 rows to 100 above 10,000."""
-    return next((limit for rows, limit in MOST_CANDIDATES if n_rows <= rows), MOST_CANDIDATES_ABOVE)
+    return next((limit for rows, limit in MOST_CANDIDATES if n_rows <= rows), MOST_ENTRANTS)
 
 
 def _best_prefix(mixture: RunningMixture, losses: FloatArray, max_steps: int) -> NDArray[np.intp]:

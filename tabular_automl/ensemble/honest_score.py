@@ -15,6 +15,10 @@ def honest_score(resamples: Resamples) -> HonestScore:
     and the choice of the ensemble; it does not cover a shift of the data, nor the variation of base models
     fitted again on other rows. A bag's out-of-fold score comes from one model a row, while new rows get the
     whole bag: the value is a little pessimistic in that respect, and shown unadjusted.
+
+    Three choices on scored rows are not repeated, and so not corrected for: which candidates are weighed
+    together where some ran on fewer folds (`weigh`), which candidates the search went on to propose, and, for
+    candidates on a single fold, the stopping round.
     """
     metric = resamples.pool.metric
     value = _within_range(metric, resamples.apparent + resamples.optimism)

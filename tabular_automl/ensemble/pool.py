@@ -12,6 +12,8 @@ from tabular_automl.core.task import TaskKind
 
 MAX_ROWS = 50_000
 
+Rows = NDArray[np.intp] | slice
+
 
 @dataclass(frozen=True, eq=False)
 class Pool:
@@ -31,6 +33,9 @@ class Pool:
         Shape (n_rows,): which rows of the problem these are.
     blocks
         Shape (n_rows,), or None: rows with the same number are resampled together.
+    classes
+        Shape (n_rows,): class codes, by which rows are thinned; None where the target is a number. They are
+        kept beside ``y``, which may be all ones (`scored_part`).
     """
 
     predictions: FloatArray
@@ -39,12 +44,13 @@ class Pool:
     metric: Metric
     rows: NDArray[np.intp]
     blocks: NDArray[np.intp] | None = None
+    classes: NDArray[np.intp] | None = None
 
     @classmethod
     def of(cls, predictions: FloatArray, y: FloatArray, weight: FloatArray | None, metric: Metric) -> "Pool":
         """Build a pool from predictions as learners give them, keeping what the metric looks at."""
         seen, target = scored_part(predictions, y, metric)
-        return cls(seen, target, weight, metric, np.arange(len(y)))
+        return cls(seen, target, weight, metric, np.arange(len(y)), classes=class_codes(y, metric))
 
     @property
     def n_rows(self) -> int:
@@ -56,11 +62,6 @@ class Pool:
         """Weights as an array, ones where all rows count alike."""
         return np.ones(self.n_rows) if self.weight is None else self.weight
 
-    @property
-    def by_class(self) -> bool:
-        """Whether the target is class codes."""
-        return TaskKind.REGRESSION not in self.metric.tasks
-
     def take(self, rows: NDArray[np.intp]) -> "Pool":
         """Return the given rows."""
         return replace(
@@ -70,14 +71,13 @@ class Pool:
             weight=None if self.weight is None else self.weight[rows],
             rows=self.rows[rows],
             blocks=None if self.blocks is None else self.blocks[rows],
+            classes=None if self.classes is None else self.classes[rows],
         )
 
-    def mixed(self, weights: FloatArray) -> FloatArray:
-        """Return the weighted average of the candidates, shape (n_rows, n_outputs)."""
-        total = np.zeros(self.predictions.shape[1:])
-        for candidate in np.flatnonzero(weights):
-            total += weights[candidate] * self.predictions[candidate]
-        return total
+    def mixed(self, weights: FloatArray, rows: Rows = slice(None)) -> FloatArray:
+        """Return the weighted average of the candidates on all or some rows, shape (n_rows, n_outputs)."""
+        members = np.flatnonzero(weights)
+        return np.asarray(sum(weights[member] * self.predictions[member][rows] for member in members))
 
     def loss(self, weights: FloatArray) -> float:
         """Return the loss of a weighted average on all rows."""
@@ -86,11 +86,11 @@ class Pool:
     def thinned(self, max_rows: int = MAX_ROWS) -> "Pool":
         """Return at most ``max_rows`` rows; rare classes are kept whole, the thinned ones weigh more instead.
 
-        The draw depends on the target alone, so equal pools are thinned to equal rows.
+        The draw depends on the sizes and the classes alone, so equal pools are thinned to equal rows.
         """
         if self.n_rows <= max_rows:
             return self
-        rows, factor = thinned_rows(self.y, max_rows, by_class=self.by_class)
+        rows, factor = thinned_rows(self.n_rows, max_rows, self.classes)
         return replace(self.take(rows), weight=self.row_weight[rows] * factor)
 
 
@@ -106,12 +106,21 @@ def scored_part(predictions: FloatArray, y: FloatArray, metric: Metric) -> tuple
     return true_class[..., None], np.ones(len(y))
 
 
-def thinned_rows(y: FloatArray, max_rows: int, *, by_class: bool) -> tuple[NDArray[np.intp], FloatArray]:
+def class_codes(y: FloatArray, metric: Metric) -> NDArray[np.intp] | None:
+    """Return the target as class codes, None where the metric is one of numbers."""
+    return None if TaskKind.REGRESSION in metric.tasks else y.astype(np.intp)
+
+
+def thinned_rows(
+    n_rows: int, max_rows: int, classes: NDArray[np.intp] | None
+) -> tuple[NDArray[np.intp], FloatArray]:
     """Return a sorted sample of rows, rare classes whole, and how many rows each stands for."""
-    stratum = np.unique(y, return_inverse=True)[1] if by_class else np.zeros(len(y), dtype=np.intp)
+    stratum = np.zeros(n_rows, dtype=np.intp)
+    if classes is not None:
+        stratum = np.unique(classes, return_inverse=True)[1]
     sizes = np.bincount(stratum)
     kept = np.minimum(sizes, _fill_level(sizes, max_rows))
-    rng = derive_rng(0, "thinned rows", len(y), max_rows)
+    rng = derive_rng(0, "thinned rows", n_rows, max_rows)
     rows = np.sort(
         np.concatenate(
             [

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_automl.core.fitting import FloatArray
-from tabular_automl.core.metrics import SMALLEST_PROBABILITY
-from tabular_automl.ensemble.pool import Pool
+from tabular_automl.core.metrics import SMALLEST_PROBABILITY, ConfusionLoss, confusion
+from tabular_automl.ensemble.pool import Pool, thinned_rows
 
 Float32Array = NDArray[np.float32]
 
@@ -52,6 +52,8 @@ def mixture_source(pool: Pool) -> MixtureSource:
         return _LogLossSource(pool)
     if pool.metric.name == "roc_auc":
         return _RocAucSource(pool)
+    if pool.metric.confusion_loss is not None:
+        return _LabelSource(pool, pool.metric.confusion_loss)
     return _GenericSource(pool)
 
 
@@ -192,6 +194,55 @@ class _RocAucMixture(RunningMixture):
 
     def narrow(self, candidates: NDArray[np.intp]) -> None:
         self.values = self.values[candidates]
+
+
+class _LabelSource(MixtureSource):
+    """Metrics of the predicted class alone: the confusion matrix is all that is kept of the rows."""
+
+    def __init__(self, pool: Pool, loss: ConfusionLoss) -> None:
+        self.pool, self.loss = pool, loss
+
+    def on(self, row_weight: FloatArray) -> RunningMixture:
+        rows = np.flatnonzero(row_weight)
+        weight = row_weight[rows]
+        if len(rows) > GENERIC_MAX_ROWS:
+            classes = None if self.pool.classes is None else self.pool.classes[rows]
+            kept, factor = thinned_rows(len(rows), GENERIC_MAX_ROWS, classes)
+            rows, weight = rows[kept], weight[kept] * factor
+        predictions = np.stack([one[rows].astype(np.float32) for one in self.pool.predictions])
+        return _LabelMixture(predictions, self.pool.y[rows], weight, self.loss)
+
+
+class _LabelMixture(RunningMixture):
+    """Keeps the sum of the members' probabilities; the largest is the predicted class, whatever the scale."""
+
+    def __init__(
+        self, predictions: Float32Array, y: FloatArray, weight: FloatArray, loss: ConfusionLoss
+    ) -> None:
+        self.predictions = predictions
+        self.y, self.weight, self.loss = y, weight, loss
+        self.total = np.zeros(predictions.shape[1:], dtype=np.float32)
+        self.buffer = np.empty_like(self.total)
+        self.steps = 0
+
+    def losses(self) -> FloatArray:
+        return np.array([self._loss(predictions) for predictions in self.predictions])
+
+    def _loss(self, predictions: Float32Array) -> float:
+        mixed = np.add(predictions, self.total, out=self.buffer)
+        n_outputs = mixed.shape[1]
+        if n_outputs == 1:
+            codes = (mixed[:, 0] > np.float32(0.5 * (self.steps + 1))).astype(np.intp)
+        else:
+            codes = mixed.argmax(axis=1)
+        return self.loss(confusion(self.y, codes, self.weight, max(n_outputs, 2)))
+
+    def add(self, candidate: int) -> None:
+        self.total += self.predictions[candidate]
+        self.steps += 1
+
+    def narrow(self, candidates: NDArray[np.intp]) -> None:
+        self.predictions = self.predictions[candidates]
 
 
 class _GenericSource(MixtureSource):

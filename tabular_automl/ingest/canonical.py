@@ -187,7 +187,7 @@ def _locate(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:
 
 
 def _extra_columns(frame: pd.DataFrame, schema: Schema) -> list[Deviation]:
-    known = {str(column.name) for column in schema}
+    known = {str(column.name) for column in schema} | {str(name) for name in schema.roles}
     return [Deviation(str(name), "extra_column", 0) for name in frame.columns if str(name) not in known]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -218,8 +218,7 @@ def _read_objects(series: "pd.Series[Any]", dtype: str, name: object) -> Cells:
         form = Form.BOOLEAN if inferred == "boolean" else Form.NUMBER
         return Cells(form, dtype, _floats(series))
     if inferred in {"datetime", "datetime64", "date"}:
-        stamps = pd.to_datetime(series, utc=True, errors="coerce")
-        return Cells(Form.DATETIME, dtype, _seconds(stamps))
+        return Cells(Form.DATETIME, dtype, _object_seconds(series))
     if inferred in {"timedelta", "timedelta64"}:
         return Cells(Form.TIMEDELTA, dtype, _floats(pd.to_timedelta(series).dt.total_seconds()))
     _check_objects(series, name)
@@ -309,6 +308,22 @@ def _seconds(series: "pd.Series[Any]") -> FloatArray:
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
     micros = series.to_numpy(dtype="datetime64[us]")
     return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 1e6)
+
+
+def _object_seconds(series: "pd.Series[Any]") -> FloatArray:
+    """Return the seconds of date objects; pandas gives up years that the unit of the others cannot hold."""
+    seconds = _seconds(pd.to_datetime(series, utc=True, errors="coerce"))
+    for row in np.flatnonzero(np.isnan(seconds) & series.notna().to_numpy()):
+        seconds[row] = _seconds_of(series.iloc[row])
+    return seconds
+
+
+def _seconds_of(value: date | np.datetime64) -> float:
+    if isinstance(value, np.datetime64):
+        return float(value.astype("datetime64[us]").astype(np.int64) / 1e6)
+    moment = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
 
 
 def _factorize_by_type(series: "pd.Series[Any]") -> tuple[NDArray[np.intp], list[object]]:

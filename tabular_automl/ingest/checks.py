@@ -81,8 +81,8 @@ def check_target(target: "pd.Series[Any]", name: object) -> list[Finding]:
         infinite = np.isinf(values)
         first = int(np.flatnonzero(infinite)[0])
         message = (
-            f"Target {text!r} is infinite in {int(infinite.sum())} rows, the first is row "
-            f"{first} ({target.iloc[first]})."
+            f"Target {text!r} is infinite in {int(infinite.sum())} rows, the first is row {first} "
+            f"({target.iloc[first]})."
         )
         found.append(_error("infinite_target", message, "Drop these rows or give them a number.", text))
     distinct = pd.unique(values[~missing])
@@ -121,8 +121,8 @@ def check_cells(report: SchemaReport) -> list[Finding]:
             share = deviation.n_rows / max(report.n_rows, 1)
             message = (
                 f"Column {deviation.column!r} has {deviation.n_rows} cells ({share:.2%}) that are "
-                f"{words[deviation.what]}, "
-                f"such as {', '.join(map(repr, deviation.examples))}. They are taken for missing."
+                f"{words[deviation.what]}, such as {', '.join(map(repr, deviation.examples))}. They are "
+                "taken for missing."
             )
             check = f"{deviation.what}_values"
             way_out = "Replace them if they mean something else."

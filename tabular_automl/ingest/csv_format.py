@@ -191,6 +191,5 @@ def _check_header(path: Path, names: list[str], line: int) -> None:
     if len(numbers) == len(names) and not is_counted:
         raise InputError(
             f"File {str(path)!r}, line {line}: instead of column names there are numbers "
-            f"({', '.join(names[:5])}). Add a "
-            "header line."
+            f"({', '.join(names[:5])}). Add a header line."
         )

@@ -84,8 +84,7 @@ def check_duplicates(duplicates: Duplicates, n_rows: int) -> list[Finding]:
     message = (
         f"{duplicates.n_unexplained} of {n_rows} rows ({share:.2%}) are exact copies of another row, target "
         "included, which chance can't explain. Copies are kept in one fold, so that no model is judged on "
-        "a row "
-        "it has seen."
+        "a row it has seen."
     )
     severity = Severity.WARNING if share >= NOTABLE_SHARE else Severity.NOTICE
     return [Finding("duplicate_rows", severity, message, "If they are mistakes, use df.drop_duplicates().")]

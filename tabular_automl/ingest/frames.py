@@ -25,6 +25,11 @@ def to_pandas(df: Any) -> pd.DataFrame:
     """
     if isinstance(df, pd.DataFrame):
         return _plain_names(df)
+    if is_path(df):
+        raise InputError(
+            f"{str(df)!r} is the path of a file, where a table is needed. Read it first (pd.read_csv, "
+            "pd.read_parquet), or score the file with the command `tabular-automl score`."
+        )
     if isinstance(df, np.ndarray | dict | list | pd.Series):
         raise InputError(
             f"df is a {type(df).__name__}, which has no column names of its own. Pass pd.DataFrame(df), "
@@ -36,8 +41,8 @@ def to_pandas(df: Any) -> pd.DataFrame:
         native = nw.from_native(df)
     except TypeError:
         raise InputError(
-            f"df is a {type(df).__name__}, not a table. Pass a pandas, polars or Arrow frame, or the path "
-            "of a CSV or Parquet file."
+            f"df is a {type(df).__name__}, not a table. Pass a pandas, polars or Arrow frame (to fit, the "
+            "path of a CSV or Parquet file will do, too)."
         ) from None
     eager = native.collect() if isinstance(native, nw.LazyFrame) else native
     return _plain_names(eager.to_pandas())

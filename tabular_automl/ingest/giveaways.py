@@ -21,6 +21,12 @@ MIN_AUC = 0.998
 MIN_EXPLAINED = 0.997
 """Share of the variance of the target's ranks that a column must explain to be reported."""
 
+MIN_RANK_CORRELATION = 0.999
+"""Numbers that put the rows in the target's own order, or the reverse, are reported whatever their shape."""
+
+MIN_ROWS, MIN_ROWS_FOR_RULES = 10, 50
+"""Rows needed to compare orders, and to make a rule on one half and judge it on the other."""
+
 
 @dataclass(frozen=True)
 class _Halves:
@@ -36,7 +42,8 @@ def check_giveaways(table: Table, y: FloatArray, schema: Schema, task: Task, *, 
     """Warn of columns that alone predict the target almost perfectly; none is dropped.
 
     A simple rule (majority class or mean a level or a quantile bin) is made on half of at most 10,000 rows
-    and judged on the other half. For regression the target is taken by ranks.
+    and judged on the other half. For regression the target is taken by ranks, and numbers are also compared
+    with it by Spearman's rank correlation, which finds copies in tables too small for bins.
 
     Parameters
     ----------
@@ -49,15 +56,16 @@ def check_giveaways(table: Table, y: FloatArray, schema: Schema, task: Task, *, 
     """
     rng = derive_rng(seed, "giveaways")
     rows = rng.permutation(table.n_rows)[:MAX_ROWS]
-    if len(rows) < 50:
-        return []
     sample = y[rows]
-    target = _ranks(sample) if task.kind is TaskKind.REGRESSION else sample
+    is_regression = task.kind is TaskKind.REGRESSION
+    target = _ranks(sample) if is_regression else sample
     found = []
     names = {column.id: str(column.name) for column in schema}
     for column in table.columns:
-        halves = _Halves(target, _bins(column, rows), len(rows) // 2, max(len(task.classes), 1))
-        strength = _regression(halves) if task.kind is TaskKind.REGRESSION else _classification(halves)
+        strength = _same_order(column, rows, target) if is_regression else ""
+        if not strength and len(rows) >= MIN_ROWS_FOR_RULES:
+            halves = _Halves(target, _bins(column, rows), len(rows) // 2, max(len(task.classes), 1))
+            strength = _regression(halves) if is_regression else _classification(halves)
         if strength:
             found.append(_finding(names[column.id], str(task.target), strength))
     return found
@@ -126,6 +134,21 @@ def _regression(halves: _Halves) -> str:
     spread = float(((rest - rest.mean()) ** 2).sum())
     explained = 1 - float(((rest - means[halves.codes[n:]]) ** 2).sum()) / spread if spread > 0 else 0.0
     return f"it explains {explained:.2%} of the variance of its ranks" if explained >= MIN_EXPLAINED else ""
+
+
+def _same_order(column: Column, rows: NDArray[np.intp], ranks: FloatArray) -> str:
+    """Compare the order of numbers with that of the target, where at least half of them are there."""
+    if column.categories is not None:
+        return ""
+    values = column.values[rows].astype(np.float64, copy=False)
+    present = ~np.isnan(values)
+    if present.sum() < max(MIN_ROWS, len(rows) / 2):
+        return ""
+    a, b = _ranks(values[present]), ranks if present.all() else _ranks(ranks[present])
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a @ a) * (b @ b)))
+    correlation = float(a @ b) / scale if scale > 0 else 0.0
+    return f"its rank correlation is {correlation:.4f}" if abs(correlation) >= MIN_RANK_CORRELATION else ""
 
 
 def _ranks(y: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Decide what is to be predicted: the kind of task, the classes, and the target as numbers."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import METRICS, default_metric, metric_named
-from tabular_automl.core.options import Options
-from tabular_automl.core.schema import Finding, Severity
-from tabular_automl.core.task import Label, TargetType, Task, TaskKind, dtype_text
+from tabular_automl.core.options import ANY_CLASSIFICATION, Options
+from tabular_automl.core.schema import AMBIGUOUS_TASK, Finding, Severity
+from tabular_automl.core.task import Label, TargetType, Task, TaskKind, dtype_text, value_type
 from tabular_automl.ingest.cells import Cells, Form, read_cells
 from tabular_automl.preprocessing.parsing import guess_rule, parse_texts
 
@@ -22,9 +22,6 @@ MAX_INTEGER_CLASSES = 10
 
 AMBIGUOUS_CLASSES = 50
 """Up to this many distinct integers a target could well be either, and the notice says so."""
-
-_ANY_CLASSIFICATION = "classification"
-_TASK_NAMES = (_ANY_CLASSIFICATION, *(str(kind) for kind in TaskKind))
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,16 +58,19 @@ def infer_task(target: "pd.Series[Any]", options: Options) -> tuple[Task, FloatA
     Raises
     ------
     InputError
-        If the task or metric named does not exist, or does not fit the target.
+        If the task or metric named does not fit the target, or its labels are of a type that could not be
+        given back.
     """
     seen = _read_target(target, options)
     kind, findings = _decide_kind(seen, options)
     metric = metric_named(options.metric, kind) if options.metric else default_metric(kind)
     if kind is TaskKind.REGRESSION:
         assert seen.numbers is not None  # noqa: S101 (_decide_kind has refused anything else)
-        return Task(seen.name, kind, _regression_type(target), metric.name), seen.numbers, findings
+        return Task(seen.name, kind, value_type(target.dtype), metric.name), seen.numbers, findings
     classes, codes = _classes(seen)
-    return Task(seen.name, kind, _label_type(seen), metric.name, classes), codes.astype(np.float64), findings
+    task = Task(seen.name, kind, _label_type(seen), metric.name, classes)
+    _check_labels(seen, task, codes)
+    return task, codes.astype(np.float64), findings
 
 
 def _read_target(target: "pd.Series[Any]", options: Options) -> _Target:
@@ -97,7 +97,8 @@ def _decide_kind(seen: _Target, options: Options) -> tuple[TaskKind, tuple[Findi
     n_distinct = seen.n_distinct
     classification = TaskKind.BINARY if n_distinct == 2 else TaskKind.MULTICLASS
     if options.task is not None:
-        return _check_asked(seen, _asked(options.task, classification)), ()
+        asked = classification if options.task == ANY_CLASSIFICATION else TaskKind(options.task)
+        return _check_asked(seen, asked), ()
     by_metric = _kind_by_metric(options.metric, classification)
     if n_distinct <= 2 or seen.numbers is None or seen.cells.is_category:
         return classification, _many_classes(seen, classification)
@@ -109,14 +110,6 @@ def _decide_kind(seen: _Target, options: Options) -> tuple[TaskKind, tuple[Findi
     if n_distinct > AMBIGUOUS_CLASSES:
         return kind, _parsed_notice(seen)
     return kind, (_ambiguous(seen, kind),)
-
-
-def _asked(name: str, classification: TaskKind) -> TaskKind:
-    if name not in _TASK_NAMES:
-        near = get_close_matches(str(name), _TASK_NAMES, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"There is no task {name!r}. {hint}Use one of: {', '.join(_TASK_NAMES)}.")
-    return classification if name == _ANY_CLASSIFICATION else TaskKind(name)
 
 
 def _check_asked(seen: _Target, kind: TaskKind) -> TaskKind:
@@ -169,11 +162,10 @@ def _ambiguous(seen: _Target, kind: TaskKind) -> Finding:
     )
     message = (
         f"Target {str(seen.name)!r} holds {seen.n_distinct} distinct whole numbers from {low:g} to "
-        f"{high:g}, which could "
-        f"be a quantity or class labels. It is taken for {taken}."
+        f"{high:g}, which could be a quantity or class labels. It is taken for {taken}."
     )
     way_out = f"If that is wrong, say task={other}; to silence this, say task='{kind}'."
-    return Finding("ambiguous_task", Severity.NOTICE, message, way_out, str(seen.name))
+    return Finding(AMBIGUOUS_TASK, Severity.NOTICE, message, way_out, str(seen.name))
 
 
 def _parsed_notice(seen: _Target) -> tuple[Finding, ...]:
@@ -235,12 +227,22 @@ def _label_type(seen: _Target) -> TargetType:
     return TargetType(dtype_text(dtype))
 
 
-def _regression_type(target: "pd.Series[Any]") -> TargetType:
-    """Keep float types; whole numbers are predicted as floats of the same family."""
-    dtype = target.dtype
-    if pd.api.types.is_float_dtype(dtype):
-        return TargetType(dtype_text(dtype))
-    if isinstance(dtype, pd.ArrowDtype):
-        return TargetType("double[pyarrow]")
-    is_nullable = pd.api.types.is_extension_array_dtype(dtype) and pd.api.types.is_integer_dtype(dtype)
-    return TargetType("Float64" if is_nullable else "float64")
+def _check_labels(seen: _Target, task: Task, codes: NDArray[np.intp]) -> None:
+    """Refuse labels that would not come back as they are, such as intervals, before any time is spent."""
+    rows = np.unique(codes, return_index=True)[1]
+    given = seen.series.iloc[rows]
+    try:
+        back = task.labels(codes[rows], given.index).tolist()
+    except (TypeError, ValueError, NotImplementedError):
+        back = []
+    if back != given.tolist():
+        example = given.iloc[0]
+        way_out = (
+            "floats, as by astype(float), or text, as by astype(str)"
+            if isinstance(example, Decimal)
+            else "text, as by astype(str)"
+        )
+        raise InputError(
+            f"Target {str(seen.name)!r} has labels of type {type(example).__name__} such as "
+            f"{str(example)!r}, which predictions cannot give back. Turn them into {way_out}."
+        )

@@ -1,7 +1,7 @@
 """The first stage of a fit: from a table and the user's wishes to the problem that is solved."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.ingest.canonical import canonical_table
+from tabular_automl.ingest.check_folds import check_folds
 from tabular_automl.ingest.checks import (
     check_cells,
     check_classes,
@@ -27,7 +28,14 @@ from tabular_automl.ingest.infer_schema import infer_schema
 from tabular_automl.ingest.infer_task import infer_task
 from tabular_automl.ingest.plan_folds import RowStructure, plan_folds
 from tabular_automl.ingest.read import read_table
-from tabular_automl.ingest.roles import check_names, row_groups, row_times, row_weights, split_roles
+from tabular_automl.ingest.roles import (
+    check_existing,
+    check_names,
+    row_groups,
+    row_times,
+    row_weights,
+    split_roles,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,17 +67,22 @@ def ingest(df: Any, options: Options) -> Problem:
         If something makes the data or an option unusable; one message tells everything that was found.
     """
     loaded = _load(df, options)
+    check_existing(options.existing, len(loaded.frame))
     roles = split_roles(loaded.frame, options)
     cells, unreadable = read_all_cells(roles.features)
     raise_errors([*check_target(roles.target, options.target), *unreadable])
-    schema, on_schema = infer_schema(roles.features, cells, options.schema)
+    inferred, on_schema = infer_schema(roles.features, cells, options.schema)
     raise_errors(on_schema)
+    schema = replace(inferred, roles=roles.names)
     task, y, on_task = infer_task(roles.target, options)
     table, report = canonical_table(cells, schema, len(y))
     weight = row_weights(roles.weight)
     copies = find_duplicates(table, y)
     structure = RowStructure(row_groups(roles.groups), copies.blocks, row_times(roles.time), options.splitter)
-    folds = plan_folds(y, structure, options.seed, is_classification=task.kind.is_classification)
+    planned = plan_folds(
+        y, structure, options.seed, is_classification=task.kind.is_classification, weight=weight
+    )
+    folds, on_folds = check_folds(planned, structure.groups, weight)
     findings = (
         *loaded.findings,
         *on_task,
@@ -79,6 +92,7 @@ def ingest(df: Any, options: Options) -> Problem:
         *check_features(schema),
         *check_giveaways(table, y, schema, task, seed=options.seed),
         *check_duplicates(copies, len(y)),
+        *on_folds,
     )
     raise_errors(findings, strict=options.strict)
     return Problem(table, y, weight, schema, task, folds, findings)

@@ -1,5 +1,6 @@
 """Plan which rows are held out in which fold; once, from data and seed alone."""
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,14 @@ class RowStructure:
     splitter: Any = None
 
 
-def plan_folds(y: FloatArray, structure: RowStructure, seed: int, *, is_classification: bool) -> FoldPlan:
+def plan_folds(
+    y: FloatArray,
+    structure: RowStructure,
+    seed: int,
+    *,
+    is_classification: bool,
+    weight: FloatArray | None = None,
+) -> FoldPlan:
     """Return the full fold plan: 8 folds, fewer when rows, groups or rows of the rarest class are few.
 
     Folds are stratified by class, or by eight quantile bins of a target of numbers.
@@ -59,27 +67,26 @@ def plan_folds(y: FloatArray, structure: RowStructure, seed: int, *, is_classifi
         With the data, decides the plan.
     is_classification
         Whether ``y`` holds class codes.
+    weight
+        Shape (n_rows,), or None. Rows of weight 0 are dealt out after all others, so that every fold has
+        rows that count; time order and the user's splitter don't heed it (`check_folds` does).
 
     Raises
     ------
     InputError
-        If there are too few groups or points in time, or the user's splitter gives no valid plan.
+        If there are too few rows that count, groups or points in time, or the user's splitter gives no
+        valid plan.
     """
     if structure.splitter is not None:
         return _custom(y, structure)
     if structure.time is not None:
         return _time_ordered(structure.time, structure, count_folds(len(y), None))
     rng = derive_rng(seed, "fold plan")
-    smallest = int(np.bincount(y.astype(np.intp)).min()) if is_classification else None
-    n_folds = count_folds(len(y), smallest)
+    counting = np.ones(len(y), dtype=bool) if weight is None else weight > 0
+    n_folds = _count_folds(y, structure.groups, counting, is_classification=is_classification)
     strata = y.astype(np.intp) if is_classification else _quantile_bins(y)
-    if structure.groups is not None:
-        n_groups = len(np.unique(structure.groups))
-        if n_groups < 2:
-            raise InputError(f"groups holds {n_groups} group; at least 2 are needed to hold one out.")
-        n_folds = min(n_folds, n_groups)
     units = _units(structure)
-    fold_of = deal(strata, units, n_folds, rng)
+    fold_of = _deal_counting_first(strata, units, counting, n_folds, rng=rng)
     if structure.groups is not None:
         scheme = "stratified grouped" if is_classification else "grouped"
     else:
@@ -102,6 +109,60 @@ def count_folds(n_rows: int, smallest_class: int | None) -> int:
     return min(by_rows, max(MIN_FOLDS_FOR_RARE_CLASSES, smallest_class))
 
 
+def _count_folds(
+    y: FloatArray, groups: IntArray | None, counting: NDArray[np.bool_], *, is_classification: bool
+) -> int:
+    n_rows = int(counting.sum())
+    if n_rows < 2:
+        raise InputError(f"{n_rows} row has a weight above 0; at least 2 are needed to hold one out.")
+    codes = y[counting].astype(np.intp)
+    n_folds = count_folds(n_rows, int(np.bincount(codes).min()) if is_classification else None)
+    if groups is None:
+        return n_folds
+    n_groups = len(np.unique(groups[counting]))
+    if n_groups < 2:
+        which = "" if counting.all() else " with a weight above 0"
+        raise InputError(f"groups holds {n_groups} group{which}; at least 2 are needed to hold one out.")
+    return min(n_folds, n_groups)
+
+
+def _deal_counting_first(
+    strata: IntArray,
+    units: IntArray | None,
+    counting: NDArray[np.bool_],
+    n_folds: int,
+    *,
+    rng: np.random.Generator,
+) -> IntArray:
+    """Deal what counts as if there were nothing else, then the units that weigh nothing to the same folds."""
+    if counting.all():
+        return deal(strata, units, n_folds, rng)
+    first = counting if units is None else (np.bincount(units, weights=counting) > 0)[units]
+    fold_of = np.zeros(len(strata), dtype=np.intp)
+    fold_of[first] = _dealt(strata, units, first, n_folds, rng=rng)
+    used, fold_of[first] = np.unique(fold_of[first], return_inverse=True)
+    if not first.all():
+        fold_of[~first] = _dealt(strata, units, ~first, len(used), rng=rng)
+    if len(used) < 2:
+        raise InputError(
+            "All rows with a weight above 0 belong together, so none can be held out. Spread the weights "
+            "over more rows or groups."
+        )
+    return fold_of
+
+
+def _dealt(
+    strata: IntArray,
+    units: IntArray | None,
+    rows: NDArray[np.bool_],
+    n_folds: int,
+    *,
+    rng: np.random.Generator,
+) -> IntArray:
+    numbered = None if units is None else np.unique(units[rows], return_inverse=True)[1].astype(np.intp)
+    return deal(strata[rows], numbered, n_folds, rng)
+
+
 def _units(structure: RowStructure) -> IntArray | None:
     """Return what must stay together: groups, and copies merged into them."""
     groups, copies = structure.groups, structure.duplicates
@@ -117,9 +178,8 @@ def _units(structure: RowStructure) -> IntArray | None:
     links = coo_array((np.ones(len(groups)), (group_numbers, copy_numbers)), shape=(size, size))
     parts = connected_components(links, directed=False)[1][group_numbers]
     if len(np.unique(parts)) < 2:
-        return group_numbers.astype(
-            np.intp
-        )  # copies tie all groups to one: groups are what the user asked for
+        # Copies tie all groups to one: groups are what the user asked for.
+        return group_numbers.astype(np.intp)
     return np.unique(parts, return_inverse=True)[1].astype(np.intp)
 
 
@@ -158,27 +218,14 @@ def _time_ordered(time: FloatArray, structure: RowStructure, n_folds: int) -> Fo
     if not folds:
         raise InputError(
             "No fold can be both time-ordered and grouped: every group spans all times. Give time_column "
-            "or groups, "
-            "not both."
+            "or groups, not both."
         )
     return FoldPlan(tuple(folds), TIME_ORDERED, block)
 
 
 def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:
-    splitter, n_rows = structure.splitter, len(y)
-    if hasattr(splitter, "split"):
-        pairs: Iterable[Any] = splitter.split(np.zeros((n_rows, 1)), y, structure.groups)
-    elif isinstance(splitter, Iterable) and not isinstance(splitter, str):
-        pairs = splitter
-    else:
-        raise InputError(
-            f"splitter is {splitter!r}; give a scikit-learn splitter such as KFold(5), or a list of "
-            "(train, held_out) row positions."
-        )
-    try:
-        drawn = list(pairs)
-    except ValueError as error:
-        raise InputError(f"The splitter cannot split these {n_rows} rows: {error}") from error
+    n_rows = len(y)
+    drawn = _drawn(structure.splitter, y, structure.groups)
     folds = tuple(_custom_fold(pair, number, n_rows) for number, pair in enumerate(drawn))
     if not folds:
         raise InputError(
@@ -192,6 +239,24 @@ def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:
             "splitters don't fit: use one without repeats."
         )
     return FoldPlan(folds, "custom", _units(structure))
+
+
+def _drawn(splitter: Any, y: FloatArray, groups: IntArray | None) -> list[Any]:
+    """Return the pairs a splitter gives; whether it heeds groups is checked on what comes out."""
+    is_splitter = hasattr(splitter, "split") and not isinstance(splitter, str)
+    if not is_splitter and (isinstance(splitter, str) or not isinstance(splitter, Iterable)):
+        raise InputError(
+            f"splitter is {splitter!r}; give a scikit-learn splitter such as KFold(5), or a list of "
+            "(train, held_out) row positions."
+        )
+    if not is_splitter:
+        return list(splitter)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
+        try:
+            return list(splitter.split(np.zeros((len(y), 1)), y, groups))
+        except ValueError as error:
+            raise InputError(f"The splitter cannot split these {len(y)} rows: {error}") from error
 
 
 def _custom_fold(pair: Any, number: int, n_rows: int) -> Fold:

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from tabular_automl.core.errors import InputError
-from tabular_automl.core.schema import Schema
 from tabular_automl.ingest.canonical import READ_AS_TEXT
 from tabular_automl.ingest.csv_format import CsvFormat, check_row_lengths, open_bytes, sniff_csv
 from tabular_automl.ingest.frames import to_pandas
@@ -25,16 +24,15 @@ _CUTS_CHUNKS = pd.__version__.startswith("2.")  # pandas 2 cuts a first row of a
 _TRUTHS = {"True": True, "False": False, "true": True, "false": False, "TRUE": True, "FALSE": False}
 
 
-def read_table(path: str | Path, schema: Schema | None = None) -> pd.DataFrame:
+def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV (also .gz) or Parquet file whole.
+
+    Columns of CSV that are numbers or truth values throughout get that type.
 
     Parameters
     ----------
     path
         The file. Its content tells of which type it is; delimiter and encoding of CSV are found out.
-    schema
-        With the schema of a training table, cells of CSV stay text, to be parsed as in training. Without,
-        columns that are numbers or truth values throughout get that type.
 
     Raises
     ------
@@ -48,8 +46,6 @@ def read_table(path: str | Path, schema: Schema | None = None) -> pd.DataFrame:
     form = sniff_csv(path)
     frames = list(_csv_frames(path, form, None))
     frame = frames[0]
-    if schema is not None:
-        return frame
     frame.attrs.clear()
     typed = [_typed(frame.iloc[:, place]) for place in range(frame.shape[1])]
     result = pd.concat(typed, axis=1) if typed else frame
@@ -57,10 +53,11 @@ def read_table(path: str | Path, schema: Schema | None = None) -> pd.DataFrame:
     return result
 
 
-def read_chunks(path: str | Path, chunk_rows: int, schema: Schema | None = None) -> Iterator[pd.DataFrame]:
+def read_chunks(path: str | Path, chunk_rows: int) -> Iterator[pd.DataFrame]:
     """Read a CSV or Parquet file in frames of at most ``chunk_rows`` rows; one empty frame if it has no rows.
 
-    Cells of CSV are text in every chunk, so that chunks cannot disagree on types.
+    Cells of CSV are text in every chunk, so that chunks cannot disagree on types; `canonicalise` parses them
+    as in training.
 
     Parameters
     ----------
@@ -68,15 +65,12 @@ def read_chunks(path: str | Path, chunk_rows: int, schema: Schema | None = None)
         The file.
     chunk_rows
         Rows of a chunk.
-    schema
-        Taken for symmetry with `read_table`: chunks of CSV are text with and without it.
 
     Raises
     ------
     InputError
         As `read_table`, if need be in the middle of the file.
     """
-    del schema
     path = Path(path)
     if _is_parquet(path):
         yield from _parquet_chunks(path, chunk_rows)

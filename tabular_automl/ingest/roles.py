@@ -28,6 +28,8 @@ class Roles:
         The target column.
     weight, groups, time
         As given: one value a row, or None.
+    names
+        Columns that were taken out of the features.
     """
 
     features: pd.DataFrame
@@ -35,6 +37,7 @@ class Roles:
     weight: "pd.Series[Any] | None"
     groups: "pd.Series[Any] | None"
     time: "pd.Series[Any] | None"
+    names: tuple[Any, ...]
 
 
 def check_names(frame: pd.DataFrame, options: Options) -> list[Finding]:
@@ -62,15 +65,34 @@ def split_roles(frame: pd.DataFrame, options: Options) -> Roles:
     InputError
         If an array given for a role has another length than the frame.
     """
-    leaving = [options.target]
-    leaving += [value for value in (options.weight, options.groups) if _is_name(value)]
+    named = [value for value in (options.weight, options.groups) if _is_name(value)]
+    leaving = list(dict.fromkeys([options.target, *named]))
     return Roles(
         features=frame.drop(columns=leaving),
         target=frame[options.target],
         weight=_role(frame, options.weight, "weight"),
         groups=_role(frame, options.groups, "groups"),
         time=_role(frame, options.time_column, "time_column"),
+        names=tuple(leaving),
     )
+
+
+def check_existing(existing: Any, n_rows: int) -> None:
+    """Refuse predictions of an existing system that are not one a training row.
+
+    Raises
+    ------
+    InputError
+        If their number is another.
+    """
+    if existing is None:
+        return
+    n_given = len(existing) if hasattr(existing, "__len__") else 1
+    if n_given != n_rows:
+        raise InputError(
+            f"existing has {n_given:,} predictions for {n_rows:,} training rows. Pass one a training row, "
+            "empty where there is none."
+        )
 
 
 def row_weights(weight: "pd.Series[Any] | None") -> FloatArray | None:
@@ -125,8 +147,7 @@ def row_times(time: "pd.Series[Any] | None") -> FloatArray | None:
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
             f"{int(bad.sum())} rows of time_column have no readable time, the first is row {row} "
-            f"({time.iloc[row]}). "
-            "Fill or drop them."
+            f"({time.iloc[row]}). Fill or drop them."
         )
     return values
 

@@ -15,7 +15,7 @@ from tabular_automl.learners.space import Space
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a family declares about itself; the rest of the house never sniffs.
+    """What a family declares about itself; the rest of the package never sniffs.
 
     Attributes
     ----------

@@ -18,7 +18,8 @@ from tabular_automl.learners.base import Capabilities, Learner
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
 
 MODEL_FILE = "model.txt"
-FEW_ROWS = 2_000
+# Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
+VISITS_A_THREAD = 400_000
 _OBJECTIVES = {
     TaskKind.BINARY: ("binary", "binary_logloss"),
     TaskKind.MULTICLASS: ("multiclass", "multi_logloss"),
@@ -149,7 +150,7 @@ class _TargetScale:
 
 @dataclass(frozen=True, eq=False)
 class LightGBMModel:
-    """A booster with all its rounds; ``threads`` counts on many rows only (0: as many as there are cores)."""
+    """A booster with all its rounds; ``threads`` (0: all cores) are used when there is work for them."""
 
     booster: lightgbm.Booster
     task: TaskKind
@@ -163,11 +164,12 @@ class LightGBMModel:
 
     def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
         """Return probabilities or values of the first ``rounds`` rounds, shape (n, n_outputs)."""
-        # Waking threads costs more than predicting a few rows.
-        threads = 1 if len(X) < FEW_ROWS else self.threads
+        n_trees = self.booster.num_model_per_iteration()
         if len(X) == 0:
-            return np.empty((0, max(self.booster.num_model_per_iteration(), 1)))
-        found = self.booster.predict(X, num_iteration=rounds or self.rounds, num_threads=threads)
+            return np.empty((0, max(n_trees, 1)))
+        rounds = rounds or self.rounds
+        threads = 1 if len(X) * n_trees * rounds < VISITS_A_THREAD else self.threads
+        found = self.booster.predict(X, num_iteration=rounds, num_threads=threads)
         raw = np.asarray(found, dtype=np.float64)
         if self.task is TaskKind.MULTICLASS:
             return raw
@@ -184,7 +186,8 @@ class LightGBMModel:
 def _learning_rate(shape: ProblemShape) -> float:
     if shape.n_rows <= 2_000:
         return 0.03
-    return 0.04 if shape.task.is_classification else 0.05
+    # On many rows 0.07 is as good as 0.04 and takes 0.6 of the time, and of the model's size.
+    return 0.05 if shape.n_rows <= 10_000 else 0.07
 
 
 def _num_leaves(shape: ProblemShape) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,20 +73,23 @@ class Linear(Learner):
         del params
         task = context.shape.task
         loss, link = training_loss(task), _Link.of(train, task)
-        points: list[tuple[FloatArray, FloatArray]] = []
+        points: list[_Point] = []
         curve: list[float] = []
         complete = True
         for point in _path(train, context):
             points.append(point)
+            complete = point.reached
             if held_out is not None:
-                predictions = link.predict(held_out.X, *point)
+                predictions = link.predict(held_out.X, point.coefficients, point.intercepts)
                 curve.append(loss.loss(held_out.y, predictions, held_out.weight))
-            if len(points) >= context.max_rounds or _ran_out(curve, context.patience):
+            at_end = len(points) >= context.max_rounds or _ran_out(curve, context.patience)
+            if at_end or not complete:
                 break
             if context.should_stop():
-                complete = False
+                complete = len(points) == len(_penalties(task))
                 break
-        coefficients, intercepts = (np.stack(parts) for parts in zip(*points, strict=True))
+        coefficients = np.stack([point.coefficients for point in points])
+        intercepts = np.stack([point.intercepts for point in points])
         return FitOutcome(LinearModel(coefficients, intercepts, link), np.array(curve), complete)
 
     def load(self, folder: Path) -> FittedModel:
@@ -94,6 +97,17 @@ class Linear(Learner):
         state = load_state(folder)
         link = _Link(TaskKind(state.facts["task"]), state.facts["low"], state.facts["high"])
         return LinearModel(state.arrays["coefficients"], state.arrays["intercepts"], link)
+
+
+class _Point(NamedTuple):
+    """A point on the path: coefficients (n_features, n_outputs), intercepts (n_outputs,).
+
+    ``reached`` is False if a request to stop came before its minimum was found.
+    """
+
+    coefficients: FloatArray
+    intercepts: FloatArray
+    reached: bool = True
 
 
 @dataclass(frozen=True)
@@ -178,10 +192,10 @@ class _Rotated:
         axes = np.ascontiguousarray(axes[:, kept])
         return cls(train.X @ axes - mean @ axes, axes, variances[kept], mean, weight)
 
-    def unrotate(self, coefficients: FloatArray, intercepts: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return coefficients and intercepts for rows as they came."""
+    def unrotate(self, coefficients: FloatArray, intercepts: FloatArray, *, reached: bool = True) -> _Point:
+        """Return the point in terms of rows as they came."""
         back = self.axes @ coefficients
-        return back, intercepts - self.mean @ back
+        return _Point(back, intercepts - self.mean @ back, reached)
 
 
 def _penalties(task: TaskKind) -> tuple[float, ...]:
@@ -192,15 +206,15 @@ def _ran_out(curve: list[float], patience: int | None) -> bool:
     return patience is not None and len(curve) > 0 and len(curve) - 1 - int(np.argmin(curve)) >= patience
 
 
-def _path(train: Rows, context: FitContext) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield coefficients (n_features, n_outputs) and intercepts (n_outputs,) from strong to weak penalty."""
+def _path(train: Rows, context: FitContext) -> Iterator[_Point]:
+    """Yield points from strong to weak penalty."""
     rotated = _Rotated.of(train)
     if context.shape.task is TaskKind.REGRESSION:
         return _ridge_path(rotated, train.y)
     return _logistic_path(rotated, train.y, context)
 
 
-def _ridge_path(rotated: _Rotated, y: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+def _ridge_path(rotated: _Rotated, y: FloatArray) -> Iterator[_Point]:
     center = float(np.average(y, weights=rotated.weight))
     spread = float(np.sqrt(np.average((y - center) ** 2, weights=rotated.weight))) or 1.0
     moments = rotated.Z.T @ (rotated.weight * (y - center) / spread)
@@ -209,9 +223,7 @@ def _ridge_path(rotated: _Rotated, y: FloatArray) -> Iterator[tuple[FloatArray, 
         yield rotated.unrotate(coefficients[:, np.newaxis], np.array([center]))
 
 
-def _logistic_path(
-    rotated: _Rotated, y: FloatArray, context: FitContext
-) -> Iterator[tuple[FloatArray, FloatArray]]:
+def _logistic_path(rotated: _Rotated, y: FloatArray, context: FitContext) -> Iterator[_Point]:
     codes = y.astype(np.intp)
     n_outputs = context.shape.n_outputs
     frequencies = np.bincount(codes, weights=rotated.weight, minlength=max(n_outputs, 2))
@@ -227,9 +239,10 @@ def _logistic_path(
         curvatures[:-1] += penalty
         units = 1.0 / np.sqrt(curvatures)[:, np.newaxis]
         start = np.vstack([coefficients, intercepts]) / units
-        solution = units * _minimise(_in_units(objective, units, penalty), start, context.should_stop)
+        found, reached = _minimise(_in_units(objective, units, penalty), start, context.should_stop)
+        solution = units * found
         coefficients, intercepts = solution[:-1], solution[-1]
-        yield rotated.unrotate(coefficients, intercepts)
+        yield rotated.unrotate(coefficients, intercepts, reached=reached)
 
 
 Objective = Callable[[FloatArray, FloatArray], tuple[float, FloatArray, FloatArray]]
@@ -254,12 +267,15 @@ def _minimise(
     objective: Callable[[FloatArray], tuple[float, FloatArray]],
     start: FloatArray,
     should_stop: Callable[[], bool],
-) -> FloatArray:
-    """Return the minimum, or where it was when asked to stop, in the shape of ``start``."""
+) -> tuple[FloatArray, bool]:
+    """Return the minimum and True, or where it was when asked to stop and False; shaped like ``start``."""
+    stopped = False
 
     def stop_if_asked(intermediate_result: object) -> None:
+        nonlocal stopped
         del intermediate_result
-        if should_stop():
+        stopped = should_stop()
+        if stopped:
             raise StopIteration
 
     found = minimize(
@@ -270,8 +286,7 @@ def _minimise(
         callback=stop_if_asked,
         options={"maxiter": MAX_ITERATIONS, "ftol": TOLERANCE, "gtol": 1e-3},
     )
-    solution: FloatArray = found.x.reshape(start.shape)
-    return solution
+    return found.x.reshape(start.shape), not stopped
 
 
 def _binary_loss(rotated: _Rotated, y: FloatArray) -> Objective:

@@ -12,6 +12,7 @@ from tabular_automl.core.candidate import Recipe
 from tabular_automl.core.fitting import FeatureSpec, FloatArray
 from tabular_automl.core.state import State
 from tabular_automl.core.table import Column, Table
+from tabular_automl.preprocessing.columnwise import ColumnwiseEncoder
 from tabular_automl.preprocessing.datetime_parts import PERIODS
 from tabular_automl.preprocessing.number_scale import NumberScale, fit_number_scale
 from tabular_automl.preprocessing.ordinal import (
@@ -94,10 +95,11 @@ class LinearColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class LinearEncoder:
-    """Imputed, unskewed, standardised numbers with missing indicators, one-hot levels, cycles of dates."""
+class LinearEncoder(ColumnwiseEncoder[LinearColumn]):
+    """Imputed, unskewed, standardised numbers with missing indicators, one-hot levels, cycles of dates.
 
-    columns: tuple[LinearColumn, ...]
+    Nothing in its matrix is NaN.
+    """
 
     @classmethod
     def fit(cls, recipe: Recipe, table: Table) -> "LinearEncoder":
@@ -110,25 +112,20 @@ class LinearEncoder:
         return cls(tuple(_fit_column(column, max_levels, knots) for column in table.columns))
 
     @classmethod
-    def from_state(cls, recipe: Recipe, state: State) -> "LinearEncoder":
-        """Build it from what `state` returned."""
-        del recipe
-        return cls(tuple(_from_facts(facts, state.arrays) for facts in state.facts["columns"]))
+    def column_from_facts(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> LinearColumn:
+        """Return the plan that `state` described."""
+        return LinearColumn(
+            source=column_from_facts(facts["source"], arrays),
+            scales=tuple(NumberScale.from_facts(scale) for scale in facts["scales"]),
+            levels=tuple(facts["levels"]),
+            other=facts["other"],
+            missing=facts["missing"],
+        )
 
     @cached_property
     def features(self) -> FeatureSpec:
         """The columns of the matrix; one column of zeros where the table gives none."""
         return FeatureSpec(tuple(name for column in self.columns for name in column.names) or ("none",))
-
-    def transform(self, table: Table) -> FloatArray:
-        """Return the matrix, shape (n_rows, n_features), without NaN."""
-        by_column = np.zeros((len(self.features.names), table.n_rows))
-        start = 0
-        for plan, column in zip(self.columns, table.columns, strict=True):
-            block = plan.values(column)
-            by_column[start : start + len(block)] = block
-            start += len(block)
-        return np.ascontiguousarray(by_column.T)
 
     def state(self) -> State:
         """Return kinds, scales and levels as facts."""
@@ -160,13 +157,3 @@ def _facts(column: LinearColumn) -> dict[str, Any]:
         "other": column.other,
         "missing": column.missing,
     }
-
-
-def _from_facts(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> LinearColumn:
-    return LinearColumn(
-        source=column_from_facts(facts["source"], arrays),
-        scales=tuple(NumberScale.from_facts(scale) for scale in facts["scales"]),
-        levels=tuple(facts["levels"]),
-        other=facts["other"],
-        missing=facts["missing"],
-    )

@@ -13,6 +13,7 @@ from tabular_automl.core.fitting import FeatureSpec, FloatArray
 from tabular_automl.core.schema import Kind
 from tabular_automl.core.state import State
 from tabular_automl.core.table import Column, Table
+from tabular_automl.preprocessing.columnwise import ColumnwiseEncoder
 from tabular_automl.preprocessing.datetime_parts import datetime_parts, varying_parts
 from tabular_automl.preprocessing.text_features import COUNTS, frequent_tokens, text_features
 
@@ -95,10 +96,8 @@ class OrdinalColumn:
 
 
 @dataclass(frozen=True, eq=False)
-class OrdinalEncoder:
+class OrdinalEncoder(ColumnwiseEncoder[OrdinalColumn]):
     """Numbers and category codes with NaN, dates as seconds and calendar parts, text as counts and words."""
-
-    columns: tuple[OrdinalColumn, ...]
 
     @classmethod
     def fit(cls, recipe: Recipe, table: Table) -> "OrdinalEncoder":
@@ -107,10 +106,9 @@ class OrdinalEncoder:
         return cls(tuple(fit_ordinal_column(column, moments=moments) for column in table.columns))
 
     @classmethod
-    def from_state(cls, recipe: Recipe, state: State) -> "OrdinalEncoder":
-        """Build it from what `state` returned."""
-        del recipe
-        return cls(tuple(column_from_facts(facts, state.arrays) for facts in state.facts["columns"]))
+    def column_from_facts(cls, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> OrdinalColumn:
+        """Return the plan that `state` described."""
+        return column_from_facts(facts, arrays)
 
     @cached_property
     def features(self) -> FeatureSpec:
@@ -121,16 +119,6 @@ class OrdinalEncoder:
             categorical |= {len(names) + place: n_levels for place, n_levels in column.categorical.items()}
             names.extend(column.names)
         return FeatureSpec(tuple(names) or ("none",), tuple(categorical), tuple(categorical.values()))
-
-    def transform(self, table: Table) -> FloatArray:
-        """Return the matrix, shape (n_rows, n_features)."""
-        by_column = np.zeros((len(self.features.names), table.n_rows))
-        start = 0
-        for plan, column in zip(self.columns, table.columns, strict=True):
-            block = plan.values(column)
-            by_column[start : start + len(block)] = block
-            start += len(block)
-        return np.ascontiguousarray(by_column.T)
 
     def state(self) -> State:
         """Return kinds, parts and words as facts, level codes and moments as arrays."""

@@ -139,7 +139,7 @@ def parse_datetimes(texts: Sequence[str] | Texts, format: str = "") -> FloatArra
     """
     stripped = np.array([str(text).strip() for text in texts], dtype=object)
     seconds = np.full(len(stripped), np.nan)
-    # The house's own text of a date object is understood under any format: columns may mix dates and text.
+    # The text that ingest makes of a date object is understood under any format: columns may mix both.
     own = _matches(stripped, _OWN_ISO) if format else _matches(stripped, _ISO)
     seconds[own] = _to_seconds(stripped[own], "ISO8601")
     if format:

@@ -48,7 +48,7 @@ def leaderboard(run: Run) -> pd.DataFrame:
         110 columns; the run has them whole.
     """
     metric = metric_named(run.task.metric, run.task.kind)
-    rows = _weighed_rows(run)
+    rows = CommonRows.of(member_fits(run)).rows
     weights = {member.candidate.key: member.weight for member in run.ensemble.members}
     lines = [
         _line(run, fit, metric.loss(run.y[seen], predictions, _weight(run, seen)), weights)
@@ -64,11 +64,10 @@ def leaderboard(run: Run) -> pd.DataFrame:
     return table.astype({"rank": "Int64", "folds": "Int64", "rounds": "Int64"})
 
 
-def _weighed_rows(run: Run) -> NDArray[np.intp]:
-    """Return the rows that all members cover."""
+def member_fits(run: Run) -> tuple[CrossFit, ...]:
+    """Return the cross fits that the ensemble's members come from."""
     keys = {member.candidate.key for member in run.ensemble.members}
-    fits = tuple(fit for fit in longest_of_each(run.crossfits) if fit.candidate.key in keys)
-    return CommonRows.of(fits).rows
+    return tuple(fit for fit in longest_of_each(run.crossfits) if fit.candidate.key in keys)
 
 
 def _seen(fit: CrossFit, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], FloatArray]:
@@ -83,12 +82,12 @@ def _weight(run: Run, rows: NDArray[np.intp]) -> FloatArray | None:
 
 
 def _ensemble_line(run: Run, metric: Metric) -> _Line:
-    members = {member.candidate.key for member in run.ensemble.members}
-    fits = [fit for fit in longest_of_each(run.crossfits) if fit.candidate.key in members]
+    fits = member_fits(run)
+    n_members = len(run.ensemble.members)
     return _Line(
         name=ENSEMBLE,
         family=ENSEMBLE,
-        origin=f"{len(members)} member{'s' if len(members) > 1 else ''}",
+        origin=f"{n_members} member{'s' if n_members > 1 else ''}",
         loss=metric.score(run.score.value),
         folds=min(len(fit.folds) for fit in fits),
         rounds=None,

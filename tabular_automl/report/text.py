@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from tabular_automl.core.ensemble import Comparison
+from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.metrics import Metric, metric_named
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Severity
-from tabular_automl.report.leaderboard import leaderboard
+from tabular_automl.report.leaderboard import leaderboard, member_fits
 
 WIDTH = 110
 MOST_FINDINGS = 12
@@ -67,6 +68,7 @@ def _expected(run: Run, metric: Metric) -> list[str]:
         return [
             f"{score.metric} {_number(score.value, abs(score.value))} ({direction} is better)",
             "No interval: the rows form too few independent blocks to say how sure this is.",
+            *_wrapped(_single_fold(run)),
         ]
     width = score.high - score.low
     value, low, high = (_number(number, width) for number in (score.value, score.low, score.high))
@@ -76,8 +78,22 @@ def _expected(run: Run, metric: Metric) -> list[str]:
         f"Estimated on {score.n_rows:,} out-of-fold rows. On the rows that chose it the ensemble looks like "
         f"{apparent}; the optimism of {_number(score.optimism, width)} is already taken off.",
         "The interval covers the sampling of rows and the choice of the ensemble, not a shift of the data.",
+        *_single_fold(run),
     ]
     return _wrapped(lines)
+
+
+def _single_fold(run: Run) -> list[str]:
+    """Say where a stopping round was chosen on the rows that score it."""
+    names = [
+        fit.candidate.name for fit in member_fits(run) if len(fit.folds) == 1 and len(fit.folds[0].curve) > 1
+    ]
+    if not names:
+        return []
+    return [
+        f"Fitted on a single fold: {', '.join(names)}; the stopping round was chosen on the very rows that "
+        "score it, so the score is slightly optimistic."
+    ]
 
 
 def _apparent(value: float, optimism: float, metric: Metric) -> float:
@@ -135,12 +151,18 @@ def _findings(run: Run, severity: Severity) -> list[str]:
 
 def _made(run: Run) -> list[str]:
     members = [f"{member.weight:.0%} {member.candidate.name}" for member in run.ensemble.members]
-    tried = len(run.crossfits) + len(run.failures)
+    # A candidate may have several results: taken up again on more folds, or cut short by a failure.
+    fitted = {fit.candidate.key for fit in run.crossfits}
+    tried = len(fitted | {failure.candidate.key for failure in run.failures})
     lines = [
         f"Target: {_target(run)}",
         f"Validation: {run.n_folds} folds, {run.scheme}; every score is on rows its model did not see.",
         f"Ensemble: {', '.join(members)}; chosen from {tried} candidate{'s' if tried > 1 else ''}.",
     ]
+    if run.scheme == TIME_ORDERED:
+        lines.append(
+            "New rows are predicted by the models of fold 0 alone: they were trained on the most recent rows."
+        )
     return _wrapped(lines)
 
 

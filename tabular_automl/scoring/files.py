@@ -116,7 +116,7 @@ def _output_names(run: Run, options: ScoreOptions) -> list[str]:
 def _chunks(run: Run, source: str | Path, options: ScoreOptions) -> Iterator[pd.DataFrame]:
     """Yield the source's chunks; without any row, one empty frame, so that the output has its columns."""
     empty = True
-    for chunk in read_chunks(source, options.chunk_rows, run.schema):
+    for chunk in read_chunks(source, options.chunk_rows):
         empty = False
         yield chunk
     if empty:

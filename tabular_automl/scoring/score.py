@@ -1,17 +1,16 @@
-"""Score a table: labels in the target's exact type or probabilities, and the schema report."""
+"""Score a table: labels in the target's exact type, values as floats or probabilities; schema report."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_float_dtype
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import predicted_codes
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import SchemaReport
-from tabular_automl.core.task import Task, dtype_named
+from tabular_automl.core.task import Task
 from tabular_automl.ensemble import predict_ensemble
 from tabular_automl.ingest import canonicalise, to_pandas
 
@@ -27,8 +26,9 @@ def predict(run: Run, frame: Any) -> "tuple[pd.Series[Any], SchemaReport]":
 
     Returns
     -------
-    A Series with the frame's index and the target's name and type, and the schema report. Predictions of a
-    whole-number target are float64.
+    A Series with the frame's index and the target's name, and the schema report. Labels have the target's
+    exact type. Values have its floating-point type, or float64 (``Float64``, ``double[pyarrow]``) where the
+    target was of whole numbers.
 
     Raises
     ------
@@ -58,11 +58,11 @@ def predict_proba(run: Run, frame: Any) -> tuple[pd.DataFrame, SchemaReport]:
 
 
 def labels_of(task: Task, predictions: FloatArray, index: pd.Index) -> "pd.Series[Any]":
-    """Return predictions of shape (n, n_outputs) as a Series in the target's type."""
+    """Return predictions of shape (n, n_outputs) as a Series in the type of the task."""
     if task.kind.is_classification:
-        labels: pd.Series[Any] = task.labels(predicted_codes(predictions), index)
+        labels = task.labels(predicted_codes(predictions), index)
     else:
-        labels = pd.Series(predictions[:, 0], index=index).astype(_value_dtype(task.target_type.dtype))
+        labels = task.values(predictions[:, 0], index)
     labels.name = task.target
     return labels
 
@@ -87,9 +87,3 @@ def _predictions(run: Run, frame: Any) -> tuple[FloatArray, pd.Index, SchemaRepo
     table = to_pandas(frame)
     predictions, report = ensemble_predictions(run, table)
     return predictions, table.index, report
-
-
-def _value_dtype(text: str) -> Any:
-    """Keep floating-point types; all others become float64, as predictions are fractions."""
-    dtype = dtype_named(text)
-    return dtype if is_float_dtype(dtype) else np.dtype(np.float64)

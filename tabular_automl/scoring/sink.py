@@ -11,7 +11,8 @@ from typing import IO, Any, Protocol, Self, cast
 
 import pandas as pd
 
-from tabular_automl.core.errors import InputError
+from tabular_automl.artifact import check_parent
+from tabular_automl.core.errors import InputError, WriteError
 
 CSV_ENDINGS = (".csv", ".csv.gz")
 PARQUET_ENDINGS = (".parquet", ".pq")
@@ -33,17 +34,9 @@ def check_output(path: str | Path) -> Path:
     InputError
         If the ending names no known format, or the file cannot be written there.
     """
-    target = Path(path).expanduser().resolve()
-    if not target.name.lower().endswith((*CSV_ENDINGS, *PARQUET_ENDINGS)):
+    if not Path(path).name.lower().endswith((*CSV_ENDINGS, *PARQUET_ENDINGS)):
         raise InputError(f"Cannot tell the format of '{path}'. End it in .csv, .csv.gz or .parquet.")
-    if not target.parent.is_dir():
-        raise InputError(
-            f"Cannot write '{path}': the folder '{target.parent}' does not exist. Create it first."
-        )
-    if not os.access(target.parent, os.W_OK | os.X_OK):
-        raise InputError(
-            f"Cannot write '{path}': the folder '{target.parent}' is read-only. Choose another one."
-        )
+    target = check_parent(path)
     if target.is_dir():
         raise InputError(f"Cannot write '{path}': it is a folder. Give the path of a file.")
     return target
@@ -54,6 +47,11 @@ def open_sink(target: Path, arrow_types: Mapping[str, Any]) -> Iterator[Sink]:
     """Open a sink on a checked path; the file is whole when the block ends, absent if it raises.
 
     ``arrow_types`` gives the Arrow type of columns that must keep that of their source (Parquet only).
+
+    Raises
+    ------
+    WriteError
+        If writing fails, for example because the disk is full.
     """
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
@@ -71,7 +69,7 @@ def open_sink(target: Path, arrow_types: Mapping[str, Any]) -> Iterator[Sink]:
             os.fsync(file.fileno())
         partial.replace(target)
     except OSError as error:
-        raise InputError(
+        raise WriteError(
             f"Cannot write '{target}': {error.strerror or error}. No partial file was left behind."
         ) from error
     finally:

@@ -17,6 +17,7 @@ from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_rng
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit.runtime import Runtime
+from tabular_automl.ingest.roles import check_existing
 from tabular_automl.search.one_rule import one_rule
 
 UNIFORM = "uniform random"
@@ -116,17 +117,8 @@ def _as_outputs(problem: Problem, target: FloatArray) -> FloatArray:
 
 def _existing(problem: Problem, existing: Any) -> CrossFit:
     """Read an existing system's labels, values or probabilities; rows without one are left out."""
-    if isinstance(existing, str):
-        raise InputError(
-            f"existing={existing!r} is a text, not predictions. "
-            f"Pass one prediction a row, such as df[{existing!r}]."
-        )
+    check_existing(existing, problem.n_rows)
     values = existing if isinstance(existing, pd.DataFrame) else pd.DataFrame(np.asarray(existing))
-    if len(values) != problem.n_rows:
-        raise InputError(
-            f"existing has {len(values):,} predictions for {problem.n_rows:,} training rows. "
-            f"Pass one a training row, empty where there is none."
-        )
     rows = np.flatnonzero(values.notna().all(axis=1).to_numpy())
     if not len(rows):
         raise InputError(

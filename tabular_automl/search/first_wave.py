@@ -10,7 +10,8 @@ from tabular_automl.search.cost_model import CostModel
 
 # The first candidates may take this share of the time that is left; the rest is for growing and weighing.
 WAVE_SHARE = 0.7
-FOLD_PREFIXES = (5, 3, 2, 1)
+# At least two folds: with one, the stopping round would be chosen on the very rows that score it.
+FOLD_PREFIXES = (5, 3, 2)
 
 
 def first_wave(
@@ -46,9 +47,8 @@ def _requests(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> 
         return
     core_seconds = WAVE_SHARE * runtime.budget.remaining * runtime.budget.n_jobs
     expected = sum(costs.fold_seconds(candidate) for candidate in wave)
-    n_folds = next(
-        (k for k in (everything, *FOLD_PREFIXES) if k <= everything and k * expected <= core_seconds), 1
-    )
+    prefixes = [everything, *(k for k in FOLD_PREFIXES if k < everything)]
+    n_folds = next((k for k in prefixes if k * expected <= core_seconds), prefixes[-1])
     for candidate in wave:
         share = costs.fold_seconds(candidate) / expected
         # Half of the wave is shared by expected cost, half equally: the formula may be wrong about a family.

@@ -41,7 +41,8 @@ def _requests(
 ) -> Iterator[Request]:
     """Propose in order; ``seen`` grows while this generator is being pulled."""
     budget = runtime.budget
-    n_folds = max((len(fit.folds) for fit in seen if isinstance(fit, CrossFit)), default=0)
+    fits = [fit for fit in seen if isinstance(fit, CrossFit) and fit.candidate.family != PRIOR]
+    n_folds = max((len(fit.folds) for fit in fits), default=0)
     if n_folds == 0:
         return
     for candidate in rest:

@@ -49,11 +49,13 @@ def one_rule(problem: Problem) -> OneRule | None:
     columns = problem.table.columns[:MAX_COLUMNS]
     if not columns:
         return None
-    # Sums of squares lose their digits where values are large and close together.
+    # Sums lose their digits where values are large and close together.
     centre = 0.0 if problem.task.kind.is_classification else float(np.median(problem.y))
     problem = replace(problem, y=problem.y - centre)
-    n_sampled = min(problem.n_rows, MAX_ROWS, max(1_000, MAX_CELLS // len(columns)))
-    sample = np.sort(derive_rng(0, "one rule", problem.n_rows).permutation(problem.n_rows)[:n_sampled])
+    counting = np.flatnonzero(_weights(problem, np.arange(problem.n_rows)))
+    n_sampled = min(len(counting), MAX_ROWS, max(1_000, MAX_CELLS // len(columns)))
+    drawn = derive_rng(0, "one rule", problem.n_rows).permutation(len(counting))[:n_sampled]
+    sample = np.sort(counting[drawn])
     coders = [_coder(column, sample) for column in columns]
     sampled = [code(sample) for code in coders]
     chosen, predictions = [], []
@@ -91,25 +93,30 @@ def _best_column(problem: Problem, sampled: list[Codes], sample: NDArray[np.intp
 
 
 def _leave_one_out_loss(problem: Problem, codes: Codes, rows: NDArray[np.intp]) -> float:
-    """Return the loss of every row predicted from the other rows with its value, in closed form."""
+    """Return the loss of every row predicted from the other rows with its value, by taking its weight out."""
     table, prior = _table(problem, codes, rows)
+    y, weight = problem.y[rows], _weights(problem, rows)
     if problem.task.kind.is_classification:
-        others = np.maximum(table - 1, 0) + SMOOTHING * prior
-        total = np.maximum(table.sum(axis=1, keepdims=True) - 1, 0) + SMOOTHING
-        return float(-(table * np.log(np.maximum(others / total, 1e-12))).sum())
-    count, total = table[:, 0], table[:, 1]
-    mean = (total + SMOOTHING * prior) / (count + SMOOTHING)
-    shrink = (count + SMOOTHING) / (np.maximum(count - 1, 0) + SMOOTHING)
-    squares = table[:, 2] - 2 * mean * total + mean**2 * count
-    return float((shrink**2 * squares).sum())
+        of_class = y.astype(np.intp)
+        others = np.maximum(table[codes, of_class] - weight, 0) + SMOOTHING * prior[of_class]
+        total = np.maximum(table.sum(axis=1)[codes] - weight, 0) + SMOOTHING
+        return float(-(weight * np.log(np.maximum(others / total, 1e-12))).sum())
+    count = table[:, 0]
+    mean = ((table[:, 1] + SMOOTHING * prior) / (count + SMOOTHING))[codes]
+    shrink = (count[codes] + SMOOTHING) / (np.maximum(count[codes] - weight, 0) + SMOOTHING)
+    return float((weight * (shrink * (y - mean)) ** 2).sum())
+
+
+def _weights(problem: Problem, rows: NDArray[np.intp]) -> FloatArray:
+    return np.ones(len(rows)) if problem.weight is None else problem.weight[rows]
 
 
 def _table(
     problem: Problem, codes: Codes, rows: NDArray[np.intp], n_values: int = 0
 ) -> tuple[FloatArray, FloatArray]:
-    """Return weighted sums by value, with the prior: counts by class, or count, sum and sum of squares."""
+    """Return weighted sums by value, with the prior: counts by class, or count and sum of the target."""
     y = problem.y[rows]
-    weight = np.ones(len(rows)) if problem.weight is None else problem.weight[rows]
+    weight = _weights(problem, rows)
     n_values = max(n_values, int(codes.max()) + 1)
     if problem.task.kind.is_classification:
         n_classes = len(problem.task.classes)
@@ -117,9 +124,9 @@ def _table(
         counts = np.bincount(cells, weights=weight, minlength=n_values * n_classes).astype(np.float64)
         table = counts.reshape(n_values, n_classes)
         return table, np.asarray(table.sum(axis=0) / table.sum())
-    sums = np.zeros((n_values, 3))
-    for power in range(3):
-        sums[:, power] = np.bincount(codes, weights=weight * y**power, minlength=n_values)
+    sums = np.zeros((n_values, 2))
+    for column, part in enumerate((weight, weight * y)):
+        sums[:, column] = np.bincount(codes, weights=part, minlength=n_values)
     return sums, np.asarray(np.average(y, weights=weight))
 
 

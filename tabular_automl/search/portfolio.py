@@ -69,12 +69,29 @@ def static_portfolio(problem: Problem, options: Options) -> tuple[Candidate, ...
     return tuple(distinct.values())
 
 
+def check_families(options: Options) -> None:
+    """Refuse families that don't exist; it needs no data, so it comes before anything else.
+
+    Raises
+    ------
+    InputError
+        If a family, or that of a candidate, is unknown or cannot be imported.
+    """
+    for family in _allowed_families(options):
+        learner_for(family)
+    for family, _ in options.candidates:
+        learner_for(family)
+
+
 def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
-    """Build the caller's own candidates; an unknown hyperparameter is an error, not a silent default."""
+    """Build the caller's own candidates; what can't be fitted is an error, not silently another."""
     wanted = []
     for number, (family, changes) in enumerate(options.candidates, start=1):
         learner = learner_for(family)
-        learner.require(shape)
+        try:
+            learner.require(shape)
+        except UnsupportedProblemError as error:
+            raise InputError(f"Candidate {number} ({family}) cannot be fitted: {error}") from error
         known = {parameter.name for parameter in learner.space(shape).parameters} | set(
             dict(learner.defaults(shape))
         )

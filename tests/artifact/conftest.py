@@ -104,7 +104,8 @@ def _schema() -> Schema:
             column(7, 1, Kind.CATEGORICAL, CITIES),
             column(2.0, 2, Kind.CONSTANT),
             column(("a", 1, (None, 2.5)), 3, Kind.IDENTIFIER),
-        )
+        ),
+        roles=("price", 3),
     )
 
 

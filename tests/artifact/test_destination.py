@@ -8,7 +8,7 @@ import pytest
 from tabular_automl.artifact import check_destination, load_run, save_run
 from tabular_automl.artifact import destination as room
 from tabular_automl.artifact.destination import staged_folder
-from tabular_automl.core.errors import ArtifactError, InputError
+from tabular_automl.core.errors import InputError, WriteError
 from tabular_automl.core.run import Run
 
 KILLED_WHILE_SAVING = """
@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
         with staged_folder(tmp_path / "model"):
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(ArtifactError, match=r"No space left on device. Nothing was left behind"):
+    with pytest.raises(WriteError, match=r"No space left on device. Nothing was left behind"):
         fail()
     assert list(tmp_path.iterdir()) == []
 
@@ -64,7 +64,7 @@ def test_a_failed_replacement_keeps_the_old_model(
 ) -> None:
     folder = save_run(run, tmp_path / "model")
     monkeypatch.setattr("tabular_automl.artifact.save.write_manifest", _no_space)
-    with pytest.raises(ArtifactError, match="No space left"):
+    with pytest.raises(WriteError, match="No space left"):
         save_run(run, folder, overwrite=True)
     load_run(folder)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -152,6 +152,30 @@ def test_loading_never_imports_what_a_model_names(
     assert "evil_learner" not in sys.modules
 
 
+@pytest.mark.parametrize(
+    "family", ["tabular_automl.cli.__main__:x", "tabular_automl.testing.fake_learner:FakeLearner", "this:s"]
+)
+def test_not_even_modules_of_this_package_are_imported_for_a_model(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    folder = save_run(with_family(run, family), tmp_path / "model")
+    module = family.partition(":")[0]
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(ArtifactError, match=f"not shipped with tabular_automl.* 'import {module}'"):
+        load_run(folder)
+    assert module not in sys.modules
+
+
+def test_the_one_model_of_a_time_ordered_fit_comes_back(run: Run, tmp_path: Path) -> None:
+    first = run.fitted.members[0]
+    alone = replace(run, fitted=FittedEnsemble((replace(first, models=first.models[:1]),)))
+    back = load_run(save_run(alone, tmp_path / "model"))
+    (member,) = back.fitted.members
+    assert len(member.models) == 1
+    fit = next(fit for fit in back.crossfits if fit.candidate == member.member.candidate)
+    assert [fold.folder != Path() for fold in fit.folds] == [True, False]
+
+
 def test_a_named_class_that_is_no_learner_is_refused(run: Run, tmp_path: Path) -> None:
     folder = save_run(with_family(run, "subprocess:Popen"), tmp_path / "model")
     with pytest.raises(ArtifactError, match="not a subclass"):

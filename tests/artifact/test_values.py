@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular_automl.artifact.values import decode_value, encode_value
-from tabular_automl.core.errors import ArtifactError
+from tabular_automl.core.errors import ArtifactError, InputError
 
 SCALARS = (
     st.text(st.characters())
@@ -72,9 +72,7 @@ def test_times_come_back(value: Hashable) -> None:
 
 @pytest.mark.parametrize("value", [1j, b"a", frozenset(), pd.NaT])
 def test_other_types_are_refused_by_name(value: Hashable) -> None:
-    with pytest.raises(
-        ArtifactError, match=f"of type {type(value).__name__}: column names and labels must be"
-    ):
+    with pytest.raises(InputError, match=f"of type {type(value).__name__}: column names and labels must be"):
         encode_value(value)
 
 

@@ -1,6 +1,8 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import tabular_automl as ta
@@ -63,6 +65,36 @@ def test_quiet_shows_no_progress(train: Path, tmp_path: Path, capsys: pytest.Cap
     ]
     assert main([*arguments, "--n-jobs", "1", "--quiet"]) == 0
     assert " s] " not in capsys.readouterr().err
+
+
+@pytest.fixture
+def doubtful(tmp_path: Path) -> list[str]:
+    """The arguments to fit a table with a constant column and a target that may be classes or numbers."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"x": rng.normal(size=200), "k": 1, "grade": rng.integers(0, 12, 200)})
+    frame.to_csv(tmp_path / "doubtful.csv", index=False)
+    told = ["--target", "grade", "--max-candidates", "1", "--n-jobs", "1"]
+    return ["fit", str(tmp_path / "doubtful.csv"), *told, "--out", str(tmp_path / "m")]
+
+
+def test_warnings_and_an_ambiguous_target_are_said_before_the_fit(
+    doubtful: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(doubtful) == 0
+    lines = capsys.readouterr().err.splitlines()
+    said = [i for i, line in enumerate(lines) if line.startswith("tabular-automl: notice:")]
+    assert "grade" in lines[said[0]]
+    assert "task=" in lines[said[0]]
+    assert any(line.startswith("tabular-automl: warning:") and "'k'" in line for line in lines)
+    fitted = next(i for i, line in enumerate(lines) if "Chose " in line)
+    assert said[0] < fitted < said[-1]  # and once more beside the result
+
+
+def test_quiet_leaves_errors_and_the_result(doubtful: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*doubtful, "--quiet"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "Expected score" in printed.out
 
 
 def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from tabular_automl.cli import main
-from tabular_automl.core.errors import ArtifactError, InputError, SchemaError, StoreError
+from tabular_automl.core.errors import (
+    ArtifactError,
+    InputError,
+    SchemaError,
+    StoreError,
+    TabularAutoMLError,
+    WriteError,
+)
 
 # The package offers the function of that name; the module is wanted here.
 room = import_module("tabular_automl.cli.main")
@@ -35,7 +42,9 @@ def failing(error: BaseException) -> object:
     [
         (InputError("no such column"), 2),
         (SchemaError("columns are missing"), 2),
-        (StoreError("in use by another run"), 2),
+        (StoreError("in use by another run"), 1),
+        (WriteError("the disk is full"), 1),
+        (TabularAutoMLError("every candidate failed"), 1),
         (ArtifactError("damaged"), 3),
         (KeyboardInterrupt(), 130),
         (RuntimeError("a bug of ours"), 1),
@@ -97,6 +106,12 @@ def test_the_help_teaches_by_examples(command: str, capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     assert "examples:" in text
     assert f"tabular-automl {command} " in text.partition("examples:")[2]
+
+
+def test_importing_the_program_does_not_run_it() -> None:
+    arguments = [sys.executable, "-c", "import tabular_automl.cli.__main__; print('imported')", "report"]
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True)  # noqa: S603 (ourselves)
+    assert done.stdout == "imported\n"
 
 
 def test_the_help_loads_no_heavy_library() -> None:

@@ -25,7 +25,9 @@ def test_a_report_that_cannot_be_written_ends_with_2(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["report", str(model), "--out", str(tmp_path / "nowhere" / "r.txt")]) == 2
-    assert "No such file or directory. Choose another path." in capsys.readouterr().err
+    assert "does not exist. Create it first." in capsys.readouterr().err
+    assert main(["report", str(model), "--out", str(tmp_path)]) == 1
+    assert "Is a directory. Choose another path." in capsys.readouterr().err
 
 
 def test_it_runs_as_a_program(model: Path) -> None:

@@ -8,17 +8,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tabular_automl.crossfit import Workers
+from tabular_automl.crossfit.workers import InProcessWorkers, ProcessWorkers, Workers
 
 
 @pytest.fixture(scope="session")
 def two_workers() -> Iterator[Workers]:
     """Processes for all tests: whatever one test does to them must not be felt by the next."""
-    with Workers.start(2, families=("prior",)) as workers:
+    with ProcessWorkers(2, families=("prior",)) as workers:
         yield workers
 
 
 @pytest.fixture
 def one_worker() -> Iterator[Workers]:
-    with Workers.start(1) as workers:
+    with InProcessWorkers() as workers:
         yield workers

@@ -18,7 +18,10 @@ from tabular_automl.learners import Capabilities, Learner, Space
 
 
 def candidate(behaviour: str = "mean", **params: str | float) -> Candidate:
-    """A candidate of `Odd`; ``log`` names a file that gets a line a fit."""
+    """A candidate of `Odd`; ``log`` names a file that gets a line a fit.
+
+    With ``where`` it misbehaves only on the fold whose first held-out row has that target.
+    """
     frozen = freeze_params({"behaviour": behaviour, **params})
     return Candidate("odd_learners:Odd", frozen, Recipe("ordinal"), label=behaviour)
 
@@ -49,8 +52,9 @@ class Odd(Learner):
         if "log" in values:
             with Path(str(values["log"])).open("a", encoding="utf-8") as log:
                 log.write(f"{os.getpid()} {len(train.y)}\n")
-        _misbehave(behaviour, values)
         assert held_out is not None
+        if values.get("where", held_out.y[0]) == held_out.y[0]:
+            _misbehave(behaviour, values)
         noise = float(np.random.default_rng(context.seed).normal())
         level = float("nan") if behaviour == "nan" else float(train.y.mean()) + noise
         complete = True

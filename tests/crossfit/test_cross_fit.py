@@ -1,8 +1,10 @@
 import os
+import shutil
 import signal
 import sqlite3
 import threading
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -13,10 +15,18 @@ from tabular_automl.core.candidate import Candidate, Recipe, freeze_params
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.errors import FoldPlanMismatchError, StoreError
 from tabular_automl.core.task import TaskKind
-from tabular_automl.crossfit import Request, cross_fit, joint_round, load_models, rounds_without_each
+from tabular_automl.crossfit import (
+    Request,
+    Runtime,
+    cross_fit,
+    joint_round,
+    load_models,
+    rounds_without_each,
+)
 from tabular_automl.testing import FakeClock
 
 N_FOLDS = 4
+Result = TypeVar("Result", CrossFit, Failure)
 
 
 def fit_all(candidates, problem, workers, n_folds=N_FOLDS, **settings):
@@ -25,7 +35,7 @@ def fit_all(candidates, problem, workers, n_folds=N_FOLDS, **settings):
         return list(cross_fit(requests, problem, runtime))
 
 
-def only(kind, results):
+def only(kind: type[Result], results: list[CrossFit | Failure]) -> list[Result]:
     return [result for result in results if isinstance(result, kind)]
 
 
@@ -105,6 +115,51 @@ def test_a_second_run_in_the_same_folder_fits_nothing(two_workers, one_worker, t
         assert [f.seconds for f in one.folds] == [f.seconds for f in two.folds]
 
 
+def test_damaged_predictions_are_made_again_without_a_fit(one_worker, tmp_path):
+    log = tmp_path / "log"
+    wanted = [candidate(log=str(log), rounds=5)]
+    (first,) = fit_all(wanted, make_problem(), one_worker, run_dir=tmp_path / "run", count=9)
+    damaged = list((tmp_path / "run" / "fits").glob("*/predictions-*.npy"))
+    assert len(damaged) == N_FOLDS
+    for path, harm in zip(damaged, (b"", b"PK\x03\x04", all_but_its_end(damaged[2]), None), strict=True):
+        path.unlink() if harm is None else path.write_bytes(harm)
+    (again,) = fit_all(wanted, make_problem(), one_worker, run_dir=tmp_path / "run", count=9)
+    np.testing.assert_array_equal(again.predictions, first.predictions)
+    assert len(log.read_text().splitlines()) == N_FOLDS
+
+
+def all_but_its_end(path):
+    return path.read_bytes()[:-5]
+
+
+def test_a_fit_without_its_model_is_made_again(one_worker, tmp_path):
+    log = tmp_path / "log"
+    wanted = [candidate(log=str(log), rounds=5)]
+    (first,) = fit_all(wanted, make_problem(), one_worker, run_dir=tmp_path / "run", count=9)
+    shutil.rmtree(first.folds[1].folder)
+    with open_runtime(make_problem(), one_worker, run_dir=tmp_path / "run", count=9) as runtime:
+        (again,) = cross_fit(iter([Request(wanted[0], N_FOLDS)]), runtime.problem, runtime)
+        assert isinstance(again, CrossFit)
+        assert len(load_models(again)) == N_FOLDS
+    np.testing.assert_array_equal(again.predictions, first.predictions)
+    assert len(log.read_text().splitlines()) == N_FOLDS + 1
+
+
+def test_a_matrix_that_cannot_be_made_for_stored_fits_is_a_failure(one_worker, tmp_path, monkeypatch):
+    wanted = candidate(rounds=5)
+    fit_all([wanted], make_problem(), one_worker, run_dir=tmp_path / "run")
+    for path in (tmp_path / "run" / "fits").glob("*/predictions-*.npy"):
+        path.unlink()
+
+    def no_space(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Runtime, "matrix", no_space)
+    (failure,) = fit_all([wanted], make_problem(), one_worker, run_dir=tmp_path / "run")
+    assert isinstance(failure, Failure)
+    assert "No space left" in failure.reason
+
+
 def test_a_run_on_other_data_finds_nothing(two_workers, tmp_path):
     log = tmp_path / "log"
     wanted = [candidate(log=str(log))]
@@ -143,6 +198,49 @@ def test_a_misbehaving_learner_costs_its_candidate_only(two_workers, behaviour, 
     assert failure.fold is not None
     assert {len(fit.folds) for fit in only(CrossFit, results)} == {N_FOLDS}
     assert len(only(CrossFit, results)) == 2
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "seconds", "reason"), [("shot", None, "signal 9"), ("hang", 0.1, "its limit was")]
+)
+@pytest.mark.parametrize("lost", [1, 2])
+def test_a_fold_whose_worker_is_gone_leaves_the_folds_before_it(
+    two_workers, tmp_path, behaviour, seconds, reason, lost
+):
+    problem = make_problem()
+    where = float(problem.y[problem.folds.folds[lost].held_out[0]])
+    unlucky = candidate(behaviour, where=where)
+    with open_runtime(problem, two_workers, seconds=60, run_dir=tmp_path / "run") as runtime:
+        requests = iter([Request(unlucky, N_FOLDS, seconds), Request(candidate(), N_FOLDS, 30)])
+        results = list(cross_fit(requests, problem, runtime))
+    prefix, sibling = sorted(only(CrossFit, results), key=lambda fit: len(fit.folds))
+    (failure,) = only(Failure, results)
+    assert [fold.fold for fold in prefix.folds] == list(range(lost))
+    held_out = [fold.held_out for fold in problem.folds.folds[:lost]]
+    np.testing.assert_array_equal(prefix.rows, np.sort(np.concatenate(held_out)))
+    assert results[results.index(prefix) + 1] is failure
+    assert (failure.candidate, failure.fold) == (unlucky, lost)
+    assert reason in failure.reason
+    assert len(sibling.folds) == N_FOLDS
+    stored = sqlite3.connect(tmp_path / "run" / "run.sqlite").execute("SELECT fold, reason FROM failures")
+    assert stored.fetchall() == [(lost, failure.reason)]
+
+
+def test_a_learners_error_on_a_later_fold_speaks_against_the_candidate(two_workers):
+    problem = make_problem()
+    where = float(problem.y[problem.folds.folds[2].held_out[0]])
+    (failure,) = fit_all([candidate("raise", where=where)], problem, two_workers)
+    assert isinstance(failure, Failure)
+    assert failure.fold == 2
+
+
+def test_in_a_counted_run_a_lost_fold_keeps_results_in_order(two_workers):
+    problem = make_problem()
+    where = float(problem.y[problem.folds.folds[1].held_out[0]])
+    candidates = [candidate("shot", where=where), candidate(rounds=2), candidate(rounds=3)]
+    results = fit_all(candidates, problem, two_workers, count=9)
+    assert [result.candidate for result in results] == [candidates[0], *candidates]
+    assert [type(result) for result in results] == [CrossFit, Failure, CrossFit, CrossFit]
 
 
 @pytest.mark.parametrize("behaviour", ["raise", "nan", "sys-exit"])

@@ -78,6 +78,18 @@ def test_what_a_dead_driver_left_under_the_name_is_replaced(job):
     assert not (job.folder / "old").exists()
 
 
+def test_a_job_that_outlives_its_driver_names_nothing(job, tmp_path):
+    orphan = replace(job, driver=-1)
+    report = orphan.run(never)
+    assert isinstance(report, JobFailure)
+    assert "has ended" in report.reason
+    assert not job.folder.exists()
+    kept = replace(job, scratch=tmp_path / "other").run(never)
+    late = PredictJob(job.candidate, 0, job.matrix, job.data, kept.folder, 2, 1, driver=-1)
+    assert isinstance(late.run(never), JobFailure)
+    assert not late.file.exists()
+
+
 def test_a_failure_is_a_record_and_names_nothing(job):
     report = replace(job, candidate=candidate("raise")).run(never)
     assert isinstance(report, JobFailure)

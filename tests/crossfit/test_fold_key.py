@@ -1,4 +1,5 @@
 from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from odd_learners import Odd, candidate  # type: ignore[import-not-found]
 from open_runtime import make_problem  # type: ignore[import-not-found]
 
 from tabular_automl.core.candidate import Origin, Recipe
-from tabular_automl.core.folds import Fold, FoldPlan
+from tabular_automl.core.folds import TIME_ORDERED, Fold, FoldPlan
 from tabular_automl.core.schema import Schema
 from tabular_automl.core.table import Column, Table
 from tabular_automl.core.task import TaskKind
@@ -86,9 +87,26 @@ def test_key_changes_with_fold_and_code_version_and_libraries():
         code_version = 2
 
     class Dependent(Odd):
-        libraries = ("numpy", "pandas")
+        libraries = ("numpy", "scipy")
 
     assert len({key_of(), key_of(fold=1), key_of(learner=Newer()), key_of(learner=Dependent())}) == 4
+
+
+def test_key_changes_with_the_versions_of_what_recipes_compute_with(monkeypatch):
+    before = key_of()
+    for library in ("numpy", "pandas"):
+        with monkeypatch.context() as patch:
+            patch.setitem(
+                fold_key.__globals__, "_version", lambda name, new=library: name == new or version(name)
+            )
+            assert key_of() != before
+    assert key_of() == before
+
+
+def test_key_changes_with_the_shape_learners_see():
+    problem = make_problem()
+    folds = FoldPlan(problem.folds.folds, TIME_ORDERED)
+    assert key_of(replace(problem, folds=folds)) != key_of(problem)
 
 
 def test_key_does_not_depend_on_metric_label_or_origin():

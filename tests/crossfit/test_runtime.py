@@ -6,11 +6,12 @@ import pytest
 from open_runtime import make_problem, open_runtime  # type: ignore[import-not-found]
 
 from tabular_automl.core.budget import Budget
-from tabular_automl.core.candidate import Recipe
+from tabular_automl.core.candidate import Candidate, Recipe
+from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.options import Options
 from tabular_automl.core.progress import Event
-from tabular_automl.crossfit import Runtime, matrix_file
+from tabular_automl.crossfit import Request, Runtime, cross_fit, matrix_file
 from tabular_automl.testing import FakeClock
 
 ORDINAL = Recipe("ordinal")
@@ -71,6 +72,18 @@ def test_a_run_folder_keeps_fits_and_nothing_that_can_be_made_again(one_worker, 
         "run.sqlite-journal",
         "fits",
     }
+
+
+def test_ctrl_c_and_deadline_do_not_reach_fits_in_the_driver(one_worker):
+    with open_runtime(make_problem(), one_worker, seconds=30) as runtime:
+        signal.raise_signal(signal.SIGINT)
+        instant = runtime.in_driver()
+        assert runtime.budget.cancelled
+        assert not instant.budget.over
+        prior = Candidate("prior", (), Recipe("none"))
+        (fit,) = cross_fit(iter([Request(prior, 4)]), runtime.problem, instant)
+        assert isinstance(fit, CrossFit)
+        assert list(cross_fit(iter([Request(prior, 4)]), runtime.problem, runtime)) == []
 
 
 def test_outside_the_main_thread_signal_handlers_stay(one_worker):

@@ -2,6 +2,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ def stored_fit(store, key="k" * 64, *, complete=True):
     folder.mkdir(parents=True)
     curve = np.array([3.0, 2.0])
     np.save(folder.parent / "curve.npy", curve)
+    (folder / "state.json").write_text("{}")
     fit = FoldFit(key, 0, folder, curve, 1.5, 80.0, complete)
     store.put(fit, candidate())
     return fit
@@ -56,6 +59,43 @@ def test_a_row_without_files_answers_no_lookup(tmp_path):
         fit = stored_fit(store)
         shutil.rmtree(fit.folder.parent)
         assert store.lookup(fit.key) is None
+
+
+@pytest.mark.parametrize("harm", ["no model folder", "empty model folder", "short curve", "strange curve"])
+def test_a_fit_whose_files_came_to_harm_answers_no_lookup(tmp_path, harm):
+    with RunStore.open(tmp_path) as store:
+        fit = stored_fit(store)
+        assert store.lookup(fit.key) is not None
+        curve = fit.folder.parent / "curve.npy"
+        if "model" in harm:
+            shutil.rmtree(fit.folder)
+        if harm == "empty model folder":
+            fit.folder.mkdir()
+        if harm == "short curve":
+            curve.write_bytes(curve.read_bytes()[:-3])
+        if harm == "strange curve":
+            np.save(curve, np.zeros((2, 2)))
+        assert store.lookup(fit.key) is None
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_store_that_cannot_be_opened_leaves_neither_lock_nor_folder(tmp_path, durable, monkeypatch):
+    run_dir = tmp_path / "run" if durable else None
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    iterdir = Path.iterdir
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "iterdir", lambda path: _refuse_fits(path, iterdir))
+        with pytest.raises(StoreError, match=r"cannot be written: no entry.*Choose another run_dir"):
+            RunStore.open(run_dir)
+    assert list((tmp_path / "temporary").iterdir()) == []
+    RunStore.open(run_dir).close()
+
+
+def _refuse_fits(path, iterdir):
+    if path.name == "fits":
+        raise PermissionError("no entry")
+    return iterdir(path)
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from odd_jobs import Environment, ProcessId, UntilStopped  # type: ignore[import-not-found]
 
+from tabular_automl.core.budget import Budget
 from tabular_automl.core.errors import TabularAutoMLError
 from tabular_automl.crossfit import workers as workers_module
 from tabular_automl.crossfit.workers import Finished, InProcessWorkers, Lost, ProcessWorkers, Workers
@@ -112,7 +113,7 @@ def test_ctrl_c_does_not_reach_workers(pool):
 
 def test_workers_that_never_start_are_given_up(monkeypatch):
     monkeypatch.setattr(workers_module, "_serve", _exit_at_once)
-    with Workers.start(2) as workers, pytest.raises(TabularAutoMLError, match="n_jobs=1"):
+    with ProcessWorkers(2) as workers, pytest.raises(TabularAutoMLError, match="n_jobs=1"):
         wait_for_free(workers, 2)
 
 
@@ -123,8 +124,8 @@ def _exit_at_once(*_):
 def test_workers_end_with_a_driver_that_is_killed(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from odd_jobs import ProcessId; from tabular_automl.crossfit import Workers\n"
-        "workers = Workers.start(2, families=())\n"
+        "from odd_jobs import ProcessId; from tabular_automl.crossfit.workers import ProcessWorkers\n"
+        "workers = ProcessWorkers(2, families=())\n"
         "while workers.free < 1: workers.wait(0.1)\n"
         "workers.submit(ProcessId(600)); print(*workers.process_ids, flush=True); sys.stdin.read()"
     )
@@ -143,9 +144,23 @@ def _alive(process_id: int) -> bool:
     return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.parametrize(
+    ("limit", "max_candidates", "n_jobs", "kind"),
+    [
+        (None, None, 1, InProcessWorkers),
+        (9.0, 2, 1, InProcessWorkers),
+        (9.0, None, 1, ProcessWorkers),
+        (None, 2, 2, ProcessWorkers),
+    ],
+)
+def test_only_a_single_job_that_no_clock_bounds_runs_in_this_process(limit, max_candidates, n_jobs, kind):
+    with Workers.start(Budget(limit, max_candidates, n_jobs), families=()) as workers:
+        assert type(workers) is kind
+        assert workers.n_slots == n_jobs
+
+
 def test_one_job_runs_in_this_process():
-    with Workers.start(1) as workers:
-        assert isinstance(workers, InProcessWorkers)
+    with InProcessWorkers() as workers:
         assert (workers.n_slots, workers.free) == (1, 1)
         assert workers.wait(0.0) == []
         ticket = workers.submit(ProcessId())
@@ -156,13 +171,12 @@ def test_one_job_runs_in_this_process():
 
 
 def test_a_queued_job_can_be_killed_in_process():
-    with Workers.start(1) as workers:
+    with InProcessWorkers() as workers:
         workers.kill(workers.submit(ProcessId()))
         assert workers.wait(0.0) == []
 
 
-def test_more_jobs_are_processes():
-    with Workers.start(2) as workers:
-        assert isinstance(workers, ProcessWorkers)
+def test_processes_end_with_their_pool():
+    with ProcessWorkers(2, families=()) as workers:
         process_ids = workers.process_ids
     assert not any(_alive(process_id) for process_id in process_ids)

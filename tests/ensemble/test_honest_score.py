@@ -6,10 +6,11 @@ import pytest
 
 from tabular_automl.core.ensemble import HonestScore
 from tabular_automl.core.metrics import METRICS
-from tabular_automl.ensemble.bootstrap import resample
-from tabular_automl.ensemble.greedy import greedy_selection
+from tabular_automl.ensemble.bootstrap import affordable_selections, resample
+from tabular_automl.ensemble.greedy import greedy_selection, rows_for
 from tabular_automl.ensemble.honest_score import honest_score
 from tabular_automl.ensemble.pool import Pool
+from tabular_automl.ensemble.selection_cost import selection_seconds
 
 MakePool = Callable[..., Pool]
 
@@ -134,6 +135,33 @@ def test_bounded_scores_stay_in_their_range(make_pool: MakePool) -> None:
     perfect = replace(pool, predictions=0.01 * pool.predictions + 0.9 * pool.y[None, :, None])
     score = weighed(perfect, n_selections=40)
     assert score.low <= score.value <= score.high <= 1
+
+
+@pytest.mark.parametrize("name", sorted(METRICS))
+@pytest.mark.parametrize("n_candidates", [1, 10, 40, 100])
+@pytest.mark.parametrize("n_outputs", [1, 26, 100])
+def test_all_selections_together_are_bounded(name: str, n_candidates: int, n_outputs: int) -> None:
+    """By the cost formula, not the clock: without the bound, 26 classes and 20 candidates took 19 s."""
+    metric = METRICS[name]
+    if metric.confusion_loss is None or name == "f1":
+        n_outputs = 1
+    wide = np.broadcast_to(np.float64(0.5), (n_candidates, 50_000, n_outputs))
+    pool = Pool(wide, np.zeros(50_000), None, metric, np.arange(50_000))
+    rows, selections = affordable_selections(pool)
+    assert 1_000 <= rows <= 50_000
+    assert 1 <= selections <= 200
+    assert selections * selection_seconds(metric, n_candidates, n_outputs, rows) <= 1.0 or selections == 1
+    assert (
+        selection_seconds(metric, n_candidates, n_outputs, rows_for(pool)) <= 0.4 or rows_for(pool) == 1_000
+    )
+
+
+def test_losses_on_draws_are_the_metrics_own(many_classes: MakePool) -> None:
+    pool = many_classes("f1_macro", 300, 3, 5)
+    resamples = resample(pool, np.full(3, 1 / 3), seed=0, n_selections=5)
+    outside = resamples.out_of_bag[7]
+    expected = pool.metric.loss(pool.y[outside], resamples.mixture[outside])
+    assert resamples.chosen[7] == pytest.approx(expected)
 
 
 def test_many_rows_are_resampled_on_a_bounded_sample(make_pool: MakePool) -> None:

@@ -44,6 +44,30 @@ def test_narrowing_keeps_the_candidates_losses(name: str, make_pool: MakePool) -
     assert mixture.losses()[1] == pytest.approx(alone[4])
 
 
+@pytest.mark.parametrize("name", ["accuracy", "balanced_accuracy", "f1_macro", "log_loss"])
+def test_running_losses_of_many_classes(
+    name: str, many_classes: Callable[..., Pool], rng: np.random.Generator
+) -> None:
+    pool = many_classes(name, 300, 4, 7)
+    row_weight = rng.integers(0, 3, pool.n_rows).astype(float)
+    mixture = mixture_source(pool).on(row_weight)
+    counts = np.zeros(4)
+    for chosen in (2, 0, 2):
+        assert mixture.losses() == pytest.approx(true_losses(pool, counts, row_weight), abs=2e-6)
+        mixture.add(chosen)
+        counts[chosen] += 1
+
+
+def test_labels_are_looked_at_on_a_bounded_number_of_rows_rare_classes_whole(
+    many_classes: Callable[..., Pool],
+) -> None:
+    pool = many_classes("balanced_accuracy", 30_000, 2, 3)
+    capped = mixture_source(pool).on(pool.row_weight).losses()
+    exact = [pool.loss(weights) for weights in np.eye(2)]
+    assert capped == pytest.approx(exact, rel=0.1)
+    assert not np.array_equal(capped, exact)
+
+
 @pytest.mark.parametrize("scale", [1.0, 1e-3, 0.02])
 @pytest.mark.parametrize("rarer", ["positive", "negative"])
 def test_binned_auc_is_close_for_rare_classes_and_for_faint_signals(

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.errors import TabularAutoMLError
+from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit import Request, Runtime, Workers, cross_fit
+from tabular_automl.crossfit.load_models import load_models
 from tabular_automl.ensemble import Weighed, predict_ensemble, weigh
 from tabular_automl.ingest import ingest
 from tabular_automl.learners import learner_for
@@ -35,14 +38,15 @@ class Setting:
         return result
 
     def weigh(self, *results: CrossFit | Failure, baselines: tuple[CrossFit, ...] = ()) -> Weighed:
-        return weigh(self.problem, self.options, baselines, results, self.runtime)
+        level = self.options.human_level
+        return weigh(self.problem, baselines, results, self.runtime, human_level=level)
 
 
 @contextmanager
-def opened(kind: TaskKind, human_level: float | None = None) -> Iterator[Setting]:
-    options = Options("target", n_jobs=1, max_candidates=9, time_limit=None, human_level=human_level)
+def opened(kind: TaskKind, **changes: Any) -> Iterator[Setting]:
+    options = Options("target", n_jobs=1, max_candidates=9, time_limit=None, **changes)
     budget = Budget.start(options)
-    with Workers.start(1) as workers:
+    with Workers.start(budget) as workers:
         problem = ingest(small_frame(kind), options)
         with Runtime.open(problem, options, budget, workers) as runtime:
             yield Setting(problem, options, runtime)
@@ -105,6 +109,22 @@ def test_a_candidate_taken_up_again_counts_once_with_all_its_folds() -> None:
         assert weighed.score.n_rows == setting.problem.n_rows
 
 
+def test_ordered_in_time_the_model_that_saw_the_most_recent_rows_predicts_alone() -> None:
+    moments = np.random.default_rng(0).permutation(small_frame(TaskKind.REGRESSION).shape[0])
+    with opened(TaskKind.REGRESSION, time_column=moments) as setting:
+        fit = setting.fit("linear")
+        assert setting.problem.folds.scheme == TIME_ORDERED
+        assert len(fit.folds) > 1
+        (member,) = setting.weigh(fit).fitted.members
+        (model,) = member.models
+        newest = load_models(fit)[0]
+        X = member.encoder.transform(setting.problem.table)
+        assert np.array_equal(model.predict(X, member.rounds), newest.predict(X, member.rounds))
+        assert moments[setting.problem.folds.folds[0].train].max() == max(
+            moments[fold.train].max() for fold in setting.problem.folds.folds
+        )
+
+
 def test_the_human_level_is_a_comparison() -> None:
     with opened(TaskKind.REGRESSION, human_level=0.01) as setting:
         prior, linear = setting.fit("prior"), setting.fit("linear")
@@ -128,3 +148,15 @@ def test_equal_inputs_give_equal_ensembles() -> None:
         first, second = setting.weigh(*fits), setting.weigh(*fits)
         assert first.ensemble == second.ensemble
         assert first.score == second.score
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric"), [(TaskKind.BINARY, "accuracy"), (TaskKind.REGRESSION, "mae"), (TaskKind.BINARY, "f1")]
+)
+def test_rows_of_weight_0_do_not_leave_a_resample_without_weight(kind: TaskKind, metric: str) -> None:
+    groups = np.arange(len(small_frame(kind))) % 3
+    weight = (groups > 0).astype(float)
+    with opened(kind, metric=metric, groups=groups, weight=weight) as setting:
+        weighed = setting.weigh(setting.fit("linear"), setting.fit("prior"))
+        assert np.isfinite([weighed.score.value, weighed.score.low, weighed.score.high]).all()
+        assert weighed.score.n_rows == weight.sum()

@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import numpy as np
@@ -120,3 +121,14 @@ def test_cells_that_are_no_scalars_are_refused(value: object) -> None:
 def test_arrow_lists_are_refused() -> None:
     with pytest.raises(UnreadableCellsError, match="Column 'odd'"):
         read_cells(pd.Series([[1], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))), "odd")
+
+
+def test_dates_that_the_unit_of_the_others_cannot_hold_are_kept() -> None:
+    far = datetime(9999, 12, 31, tzinfo=UTC)
+    near, naive = pd.Timestamp("2020-01-01").as_unit("ns"), far.replace(tzinfo=None)
+    for value in (naive, naive.date()):
+        cells = read_cells(pd.Series([near, value, None], dtype=object), "x")
+        assert cells.form is Form.DATETIME, value
+        np.testing.assert_array_equal(cells.numbers(), [near.timestamp(), far.timestamp(), np.nan])
+    moments = pd.Series([near.to_datetime64(), np.datetime64("9999-12-31", "s")], dtype=object)
+    assert read_cells(moments, "x").numbers()[1] == far.timestamp()

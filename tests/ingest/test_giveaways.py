@@ -47,3 +47,17 @@ def test_many_classes(rng: np.random.Generator) -> None:
 def test_nearly_distinct_texts_tell_nothing(rng: np.random.Generator) -> None:
     texts = [f"v{i}" for i in rng.integers(0, 3 * N, N)]
     assert given_away({"text": texts, "x": rng.normal(size=N)}, rng.integers(0, 2, N)) == []
+
+
+@pytest.mark.parametrize("n", [15, 60, 399])
+def test_a_copy_of_the_target_is_found_in_small_tables(n: int, rng: np.random.Generator) -> None:
+    y = rng.normal(size=n)
+    gone = np.where(rng.random(n) < 0.3, np.nan, y)
+    columns = {"copy": 3 * y + 7, "minus": -(y**3), "gone": gone, "good": y + rng.normal(size=n) / 3}
+    assert given_away(columns, y) == ["copy", "minus", "gone"]
+
+
+def test_few_rows_in_order_are_chance(rng: np.random.Generator) -> None:
+    y = rng.normal(size=40)
+    few = np.where(np.arange(40) < 5, y, np.nan)
+    assert given_away({"few": few, "flag": (y > 0).astype(int)}, y) == []

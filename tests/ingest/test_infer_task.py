@@ -1,5 +1,6 @@
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,44 @@ def test_labels_come_back_in_their_exact_type(series: pd.Series) -> None:
     pd.testing.assert_series_equal(back, series, check_names=False)
     assert back.dtype == series.dtype
     assert [type(label) for label in back.tolist()] == [type(label) for label in series.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("series", "message"),
+    [
+        (pd.cut(pd.Series(range(30)), 3), "labels of type Interval such as .* as by astype.str"),
+        (pd.qcut(pd.Series(range(30)), 2), "labels of type Interval"),
+        (
+            pd.Series([Decimal("0.5"), Decimal("1.5")] * 9),
+            "labels of type Decimal such as '0.5'.*astype.float",
+        ),
+        (pd.Series([Decimal(1), Decimal(2)] * 9, dtype="category"), "labels of type Decimal"),
+        (pd.Series([UUID(int=1), UUID(int=2)] * 9), "labels of type UUID"),
+    ],
+    ids=["cut", "qcut", "Decimal", "Decimal category", "UUID"],
+)
+def test_labels_that_could_not_come_back_are_refused(series: pd.Series, message: str) -> None:
+    with pytest.raises(InputError, match=f"Target 'y' has {message}"):
+        infer(series)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        ("float32", "float32"),
+        ("Float32", "Float32"),
+        ("float[pyarrow]", "float[pyarrow]"),
+        ("int16", "float64"),
+        ("UInt8", "Float64"),
+        ("int8[pyarrow]", "double[pyarrow]"),
+        ("object", "float64"),
+        ("Sparse[int64]", "float64"),
+    ],
+)
+def test_values_are_predicted_as_floats_of_the_targets_family(dtype: str, expected: str) -> None:
+    task, _, _ = infer(pd.Series(range(N), dtype=pd.api.types.pandas_dtype(dtype)), task="regression")
+    assert task.target_type.dtype == expected
+    assert str(task.values(np.array([0.5]), pd.RangeIndex(1)).dtype) == expected
 
 
 def test_classes_are_sorted_and_the_positive_class_is_the_last() -> None:

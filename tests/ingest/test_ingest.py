@@ -6,13 +6,14 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from sklearn.model_selection import GroupKFold, KFold
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.schema import Finding, Kind, Severity
 from tabular_automl.core.task import TaskKind
-from tabular_automl.ingest import canonicalise, ingest
+from tabular_automl.ingest import canonicalise, ingest, to_pandas
 
 
 @pytest.fixture
@@ -296,3 +297,38 @@ def test_integer_targets_may_be_named_by_numbers(frame: pd.DataFrame) -> None:
 
 def test_the_plan_does_not_depend_on_the_budget(frame: pd.DataFrame) -> None:
     assert run(frame, time_limit=1).folds.digest == run(frame, time_limit=3600, n_jobs=2).folds.digest
+
+
+def test_columns_with_a_role_are_no_extra_columns_at_scoring(frame: pd.DataFrame) -> None:
+    frame["w"], frame["g"] = 1.5, np.arange(len(frame)) % 9
+    problem = run(frame, weight="w", groups="g")
+    assert problem.schema.roles == ("label", "w", "g")
+    deviations = canonicalise(frame.assign(new=1), problem.schema)[1].deviations
+    assert [(found.column, found.what) for found in deviations] == [("new", "extra_column")]
+
+
+def test_a_store_without_weight_is_no_obstacle(frame: pd.DataFrame) -> None:
+    frame["store"] = np.arange(len(frame)) % 3
+    frame["w"] = (frame["store"] > 0) * 1.0
+    problem = run(frame, weight="w", groups="store")
+    assert len(problem.folds) == 2
+    assert problem.weight is not None
+    for fold in problem.folds.folds:
+        assert problem.weight[fold.held_out].any()
+
+
+def test_a_splitter_that_breaks_groups_is_said(frame: pd.DataFrame) -> None:
+    frame["g"] = np.arange(len(frame)) % 10
+    found = checks(run(frame, groups="g", splitter=KFold(4)))
+    assert "4 of 4 folds" in found["groups_split", None].message
+    assert ("groups_split", None) not in checks(run(frame, groups="g", splitter=GroupKFold(4)))
+
+
+def test_existing_predictions_are_one_a_row(frame: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="existing has 3 predictions for 120 training rows"):
+        run(frame, existing=[1, 2, 3])
+
+
+def test_a_path_is_no_table_to_score() -> None:
+    with pytest.raises(InputError, match=r"'new.csv' is the path of a file.*tabular-automl score"):
+        to_pandas("new.csv")

@@ -191,3 +191,52 @@ def test_one_group_cannot_be_held_out() -> None:
 def test_one_moment_has_no_order() -> None:
     with pytest.raises(InputError, match="one point in time only"):
         plan(np.arange(20) % 2, time=np.zeros(20))
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems(), st.integers(0, 2**32 - 1))
+def test_every_fold_has_rows_that_count_on_both_sides(
+    problem: tuple[NDArray[np.float64], RowStructure, bool], seed: int
+) -> None:
+    y, structure, is_classification = problem
+    if structure.time is not None:
+        return
+    rng = np.random.default_rng(seed)
+    weight = rng.random(len(y)) * (rng.random(len(y)) < rng.random())
+    try:
+        plan = plan_folds(y, structure, 0, is_classification=is_classification, weight=weight)
+    except InputError as error:
+        assert "weight above 0" in str(error)  # noqa: PT017 (what counts may be in one group)
+        return
+    assert len(plan) >= 2
+    for fold in plan.folds:
+        assert weight[fold.train].any()
+        assert weight[fold.held_out].any()
+        if structure.groups is not None:
+            assert not np.intersect1d(structure.groups[fold.train], structure.groups[fold.held_out]).size
+    assert sum(len(fold.held_out) for fold in plan.folds) == len(y)
+
+
+def test_a_group_without_weight_costs_no_fold() -> None:
+    groups = np.repeat([0, 1, 2, 3], 30)
+    y = np.linspace(0, 1, 120)
+    plan = plan_folds(y, RowStructure(groups), 0, is_classification=False, weight=(groups > 0).astype(float))
+    assert len(plan) == 3
+
+
+def test_weights_above_0_leave_the_plan_alone() -> None:
+    y = (np.arange(50) % 2).astype(np.float64)
+    weight = np.linspace(0.1, 1, 50)
+    plain = plan_folds(y, RowStructure(), 0, is_classification=True)
+    assert plan_folds(y, RowStructure(), 0, is_classification=True, weight=weight).digest == plain.digest
+
+
+def test_one_row_that_counts_is_refused() -> None:
+    weight = np.eye(1, 20)[0]
+    with pytest.raises(InputError, match="1 row has a weight above 0"):
+        plan_folds(np.arange(20.0), RowStructure(), 0, is_classification=False, weight=weight)
+
+
+def test_a_text_is_no_splitter() -> None:
+    with pytest.raises(InputError, match="splitter is 'kfold'; give a scikit-learn splitter"):
+        plan_folds(np.arange(20.0), RowStructure(splitter="kfold"), 0, is_classification=False)

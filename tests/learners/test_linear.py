@@ -50,6 +50,28 @@ def test_logistic_is_the_minimum(task, point, weight):
     np.testing.assert_allclose(model.predict(train.X, point + 1), expected, atol=5e-3)
 
 
+def test_a_fit_stopped_on_its_last_point_is_not_complete():
+    case = LearnerCase.small(LINEAR, TaskKind.MULTICLASS)
+    asked = 0
+    stop_at = 10**9
+
+    def should_stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked >= stop_at
+
+    context = replace(case.context, patience=None, max_rounds=2, should_stop=should_stop)
+    assert replace(case, context=context).fit().complete
+    total, asked = asked, 0
+    assert total > 4
+    for stop_at in (2, total // 2, total):  # noqa: B007 - read by should_stop
+        asked = 0
+        outcome = replace(case, context=context).fit()
+        assert not outcome.complete
+        assert len(outcome.curve) == outcome.model.rounds >= 1
+    assert len(outcome.curve) == 2
+
+
 def test_more_columns_than_rows():
     rng = np.random.default_rng(0)
     case = LearnerCase.small(LINEAR, TaskKind.REGRESSION)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tabular_automl.core.ensemble import Comparison
@@ -74,6 +75,31 @@ def test_an_unknown_interval_is_admitted(make_run: MakeRun) -> None:
     assert "No interval: the rows form too few independent blocks" in report
     assert "gain 0.6" in report
     assert "interval unknown" in report
+
+
+def test_a_round_chosen_on_the_rows_that_score_it_is_said(make_run: MakeRun) -> None:
+    run = make_run()
+    assert "single fold" not in text_report(run)
+    alone = tuple(replace(fit, folds=fit.folds[:1]) for fit in run.crossfits)
+    report = text_report(replace(run, crossfits=alone)).replace("\n  ", " ")
+    assert "Fitted on a single fold: linear/default, lightgbm/default;" in report
+    assert "so the score is slightly optimistic" in report
+    without_rounds = tuple(
+        replace(fit, folds=(replace(fit.folds[0], curve=np.ones(1)),)) for fit in run.crossfits
+    )
+    assert "single fold" not in text_report(replace(run, crossfits=without_rounds))
+
+
+def test_a_candidate_with_several_results_was_tried_once(make_run: MakeRun) -> None:
+    run = make_run()
+    assert "chosen from 3 candidates." in text_report(run).replace("\n  ", " ")
+    twice = replace(run, crossfits=(*run.crossfits, run.crossfits[0]))
+    assert "chosen from 3 candidates." in text_report(twice).replace("\n  ", " ")
+
+
+def test_ordered_in_time_the_report_says_whose_model_predicts(make_run: MakeRun) -> None:
+    assert "fold 0 alone" not in text_report(make_run())
+    assert "models of fold 0 alone" in text_report(make_run(scheme="time-ordered")).replace("\n  ", " ")
 
 
 def test_findings_come_with_the_way_out(make_run: MakeRun) -> None:

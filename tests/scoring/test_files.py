@@ -173,7 +173,7 @@ def test_at_most_two_chunks_are_in_memory(
 ) -> None:
     alive: list[int] = []
 
-    def endless(path: object, chunk_rows: int, schema: object) -> Iterator[pd.DataFrame]:
+    def endless(path: object, chunk_rows: int) -> Iterator[pd.DataFrame]:
         seen: list[weakref.ref[pd.DataFrame]] = []
         for _ in range(12):
             chunk = rows.copy()

@@ -12,7 +12,7 @@ import tabular_automl as ta
 from tabular_automl.core.errors import InputError, SchemaError
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import SchemaReport
-from tabular_automl.core.task import TargetType, TaskKind, dtype_named
+from tabular_automl.core.task import TargetType, TaskKind, dtype_named, value_type
 from tabular_automl.scoring import predict, predict_proba
 from tabular_automl.scoring.score import labels_of
 
@@ -235,12 +235,13 @@ def run_columns(run: Run) -> list[Any]:
         ("Float64", "Float64"),
         ("double[pyarrow]", "double[pyarrow]"),
         ("int64", "float64"),
-        ("Int32", "float64"),
+        ("Int32", "Float64"),
+        ("int16[pyarrow]", "double[pyarrow]"),
         ("object", "float64"),
     ],
 )
 def test_values_of_a_regression_keep_float_types(run_for: RunFor, dtype: str, expected: str) -> None:
-    task = replace(run_for(TaskKind.REGRESSION).task, target_type=TargetType(dtype))
+    task = replace(run_for(TaskKind.REGRESSION).task, target_type=value_type(dtype_named(dtype)))
     assert str(labels_of(task, np.array([[1.5]]), pd.RangeIndex(1)).dtype) == expected
 
 

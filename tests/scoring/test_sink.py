@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tabular_automl.core.errors import InputError
+from tabular_automl.core.errors import InputError, WriteError
 from tabular_automl.scoring.sink import check_output, open_sink
 
 FIRST = pd.DataFrame({"id": [1, 2], "label": pd.Categorical(["a", "b"], categories=["a", "b"])})
@@ -58,7 +58,7 @@ def test_a_full_disk_is_said(tmp_path: Path) -> None:
             raise OSError(28, "No space left on device")
 
     with pytest.raises(
-        InputError, match=r"out.csv': No space left on device. No partial file was left behind"
+        WriteError, match=r"out.csv': No space left on device. No partial file was left behind"
     ):
         fail()
     assert list(tmp_path.iterdir()) == []

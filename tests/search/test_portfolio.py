@@ -15,7 +15,7 @@ from tabular_automl.core.schema import Kind, Schema
 from tabular_automl.core.table import Column, Table
 from tabular_automl.core.task import TargetType, Task, TaskKind
 from tabular_automl.learners import FAMILIES, learner_for
-from tabular_automl.search import static_portfolio
+from tabular_automl.search import check_families, static_portfolio
 
 
 def problem(n_columns: int = 2, *, categories: bool = False) -> Problem:
@@ -70,6 +70,27 @@ def test_own_candidates_are_tried_before_ours_and_keep_the_other_defaults() -> N
 def test_unknown_names_are_refused_with_the_way_out(options: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         static_portfolio(problem(), dataclasses.replace(Options("y"), **options))
+
+
+def test_unknown_families_are_refused_before_there_is_data() -> None:
+    check_families(Options("y", families=["linear"], candidates=[("lightgbm", {})]))
+    with pytest.raises(InputError, match="no learner family 'lightgbn'"):
+        check_families(Options("y", families=["lightgbn"]))
+    with pytest.raises(InputError, match="Did you mean 'lightgbm'"):
+        check_families(Options("y", candidates=[("lightgbn", {})]))
+    with pytest.raises(InputError, match=r"'nowhere:Learner' cannot be imported"):
+        check_families(Options("y", families=["nowhere:Learner"]))
+
+
+def test_own_candidates_that_cannot_be_fitted_are_refused() -> None:
+    with pytest.raises(InputError, match=r"Candidate 1 \(lightgbm\) cannot be fitted: lightgbm needs"):
+        static_portfolio(problem(0), Options("y", candidates=[("lightgbm", {})]))
+
+
+def test_hyperparameters_may_be_scalars_of_numpy() -> None:
+    given = [("lightgbm", {"num_leaves": 7}), ("lightgbm", {"num_leaves": np.int64(7)})]
+    starts = static_portfolio(problem(), Options("y", candidates=given))  # type: ignore[arg-type]
+    assert len([c for c in starts if c.origin is Origin.USER]) == 1, "the same candidate"
 
 
 def test_only_allowed_families_are_tried() -> None:
