@@ -26,7 +26,8 @@ def grow(
     rest = [candidate for candidate in starts if candidate.key not in tried]
     bound = runtime.budget.max_candidates
     allowed = most_candidates(problem.n_rows) if bound is None else bound
-    allowed -= sum(result.candidate.family != PRIOR for result in first)
+    # By key: a candidate that lost a fold is there twice, as what it finished and as its failure.
+    allowed -= len({result.candidate.key for result in first if result.candidate.family != PRIOR})
     if allowed <= 0 or not rest:
         return ()
     seen = list(first)

@@ -123,14 +123,9 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
     }
 
 
-@pytest.mark.parametrize(
-    ("extra", "limit"), [([], 300.0), (["--max-candidates", "4"], None)], ids=["time", "counts"]
-)
-def test_without_a_limit_a_fit_takes_five_minutes_or_counts(
-    asked: dict[str, Any], tmp_path: Path, extra: list[str], limit: float | None
-) -> None:
-    main(["fit", "t.csv", "--target", "y", "--out", str(tmp_path / "m"), *extra])
-    assert asked["time_limit"] == limit
+def test_without_a_limit_the_engine_decides(asked: dict[str, Any], tmp_path: Path) -> None:
+    main(["fit", "t.csv", "--target", "y", "--out", str(tmp_path / "m")])
+    assert asked["time_limit"] == "auto"
 
 
 def test_the_place_is_checked_before_the_fit(

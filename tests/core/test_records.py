@@ -121,6 +121,21 @@ def test_fits_end_before_the_deadline_by_the_reserve() -> None:
     assert budget.over
 
 
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ({}, 300.0),
+        ({"max_candidates": 4}, None),
+        ({"max_candidates": 4, "time_limit": 60}, 60),
+        ({"time_limit": None}, None),
+    ],
+)
+def test_without_a_limit_a_fit_takes_five_minutes_or_counts(
+    options: dict[str, int], seconds: float | None
+) -> None:
+    assert Options("y", **options).seconds == seconds  # type: ignore[arg-type]
+
+
 def test_a_cancelled_budget_is_over() -> None:
     budget = Budget.start(Options("y", time_limit=None))
     assert not budget.over
