@@ -68,7 +68,8 @@ def fit(
         What to be good at; default ``roc_auc`` (binary), ``log_loss`` (multiclass), ``rmse`` (regression).
     time_limit
         Seconds until the model is there, everything included; None: no limit. ``auto``: 300, and no limit
-        when ``max_candidates`` bounds the run.
+        when ``max_candidates`` bounds the run. A fit ends earlier when the portfolio is exhausted, or when
+        more candidates than the rows can tell apart would only over-fit the validation.
     max_candidates
         Number of candidates to fit. Then nothing depends on the clock, and one seed gives one model; a
         ``time_limit`` given with it only aborts.
@@ -80,7 +81,8 @@ def fit(
         Column names, or arrays of one value a row: how much a row counts; rows that must stay in one fold;
         the order in time, when folds must never look ahead.
     splitter
-        A scikit-learn splitter, or pairs of (train, held-out) row positions, instead of our fold plan.
+        A scikit-learn splitter, or pairs of (train, held-out) row positions, instead of our fold plan; one
+        that only looks back counts as time-ordered.
     schema
         Overrides of the inferred column kinds, such as ``{"zip": "categorical"}``.
     candidates
@@ -125,9 +127,9 @@ def fit(
         target, task, metric, time_limit, max_candidates, n_jobs, seed, weight, groups, time_column, splitter,
         schema or {}, candidates, families, existing, human_level, run_dir, progress, strict,
     )  # fmt: skip
-    check_families(options)
     budget = Budget.start(options)
     with Workers.start(budget) as workers:
+        check_families(options)
         problem = ingest(df, options)
         starts = static_portfolio(problem, options)
         with Runtime.open(problem, options, budget, workers) as runtime:

@@ -1,4 +1,4 @@
-"""Tests that guard the house: sizes, names and the shape of the story."""
+"""Tests that guard how the code is built: sizes, names and the shape of the story."""
 
 import ast
 import re

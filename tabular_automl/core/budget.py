@@ -56,6 +56,11 @@ class Budget:
         return self.max_candidates is not None
 
     @property
+    def cores(self) -> int:
+        """How many jobs really run at a time: workers beyond the available cores share them."""
+        return min(self.n_jobs, available_cores())
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the start."""
         return self.clock() - self.started

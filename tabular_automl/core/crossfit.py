@@ -60,6 +60,7 @@ class CrossFit:
     predictions
         Out-of-fold predictions, shape (len(rows), n_outputs). A row's prediction comes from a model that
         did not see it, at the round chosen on the other folds; with a single fold, on that fold itself.
+        The model of a fold that stopped before that round gives all the rounds it has.
     joint_round
         The one stopping round of the whole bag.
     seconds

@@ -1,5 +1,6 @@
 """The final ensemble, and what to expect of it."""
 
+import math
 from dataclasses import dataclass
 
 from tabular_automl.core.candidate import Candidate
@@ -35,12 +36,12 @@ class HonestScore:
         folds than others: a choice among a few sets, made on the scored rows.
     low, high
         Ends of the 95% interval. It covers the sampling of rows and the choice of the ensemble; not a shift
-        of the data, nor the variation of refitted base models.
+        of the data, nor the variation of refitted base models. Infinite where it is unknown: too few rows or
+        blocks carry the metric.
     metric
         Name of the metric.
     optimism
-        How much better the ensemble looks on the rows that chose it than ``value`` says (positive:
-        looks too good).
+        How much better the ensemble looks on the rows that chose it than ``value`` says (0 or more).
     n_rows
         Rows the estimate rests on.
     """
@@ -53,7 +54,9 @@ class HonestScore:
     n_rows: int
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.value:.4g} (95% interval {self.low:.4g} to {self.high:.4g})"
+        known = math.isfinite(self.high - self.low)
+        interval = f"{self.low:.4g} to {self.high:.4g}" if known else "unknown"
+        return f"{self.metric} {self.value:.4g} (95% interval {interval})"
 
 
 @dataclass(frozen=True)

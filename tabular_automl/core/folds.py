@@ -33,7 +33,8 @@ class FoldPlan:
     folds
         In the order in which a budget buys them. Within the plan a row is held out at most once.
     scheme
-        ``stratified``, ``shuffled``, ``grouped``, ``stratified grouped``, ``time-ordered`` or ``custom``.
+        ``stratified``, ``shuffled``, ``grouped``, ``stratified grouped``, ``time-ordered`` (by the time
+        column, or a splitter that only looks back) or ``custom``.
     blocks
         Shape (n_rows,), or None: rows with the same number belong together (groups, time blocks, duplicates)
         and are resampled as a whole by the honest score.

@@ -1,5 +1,6 @@
 """Everything a caller of `fit` may say, as one frozen record."""
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -50,7 +51,7 @@ class Options:
         """Seconds the fit may take, None for no limit; ``auto`` leaves a run bounded by counts alone."""
         if isinstance(self.time_limit, str):
             return DEFAULT_SECONDS if self.max_candidates is None else None
-        return self.time_limit
+        return None if self.time_limit == math.inf else self.time_limit
 
     def __post_init__(self) -> None:
         _check_task_and_metric(self.task, self.metric)

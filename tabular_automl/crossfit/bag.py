@@ -48,9 +48,9 @@ class Bag:
     predictions
         Held-out predictions by fold.
     lost
-        By fold, why its job never came back: the result will be the folds before the first of them.
+        By fold, why it failed or its job never came back: the result will be the folds before the first.
     failed
-        Whether a fold went wrong in a way that speaks against the candidate as a whole.
+        Whether the candidate was given up as a whole.
     """
 
     number: int
@@ -90,7 +90,7 @@ class Bag:
         self.waiting.clear()
 
     def lose(self, failure: Failure, fold: int) -> None:
-        """Go on without a fold whose job never came back."""
+        """Go on without a fold that failed or whose job never came back."""
         self.lost[fold] = failure
         self.cut_here()
         self.to_predict = deque(other for other in self.to_predict if not self.dropped(other))

@@ -45,8 +45,8 @@ def cross_fit(
     Yields
     ------
     CrossFit or Failure
-        One for each request. If a worker was killed or died on a later fold, the cross fit of the folds
-        before it, followed by that fold's failure.
+        One for each request. If a later fold failed or its worker died, the cross fit of the folds before
+        it, followed by that fold's failure.
 
     Raises
     ------
@@ -79,7 +79,7 @@ class _Scheduler:
         self._runtime = runtime
         self._problem = runtime.problem
         self._workers = runtime.workers
-        self._time = TimePlan(runtime.budget, runtime.workers.n_slots)
+        self._time = TimePlan(runtime.budget, runtime.workers.n_slots, runtime.observations)
         self._bags: list[Bag] = []
         self._work: dict[Ticket, _Work] = {}
         self._settled: dict[int, tuple[CrossFit | Failure, ...]] = {}
@@ -130,7 +130,9 @@ class _Scheduler:
         try:
             bag = self._open_bag(number, request)
         except Exception as error:  # noqa: BLE001 - a third-party learner may fail in any way
-            self._settle(number, Failure(request.candidate, None, f"{type(error).__name__}: {error}", 0.0))
+            failure = Failure(request.candidate, None, f"{type(error).__name__}: {error}", 0.0)
+            self._record(failure)
+            self._settle(number, failure)
             return True
         self._bags.append(bag)
         self._advance(bag)
@@ -149,6 +151,8 @@ class _Scheduler:
             setups.append(FoldSetup(key, seed))
         found = {fold: self._runtime.store.lookup(setup.key) for fold, setup in enumerate(setups)}
         fits = {fold: fit for fold, fit in found.items() if fit is not None}
+        for fit in fits.values():
+            self._runtime.observations.kept(fit.folder)
         return Bag(number, request, limits, tuple(setups), fits)
 
     def _submit(self) -> None:
@@ -166,7 +170,11 @@ class _Scheduler:
             self._submit_predictions(bag)
 
     def _submit_fit(self, bag: Bag) -> None:
-        # Encoding takes time, so it comes before the question what is left.
+        # Encoding takes time: it is asked for before whether there is enough, and afterwards what is left.
+        encoding = self._runtime.encoding_seconds(bag.request.candidate.recipe)
+        if self._time.fit_allowance(bag, self._bags, encoding) is None:
+            bag.cut_here()
+            return
         matrix = self._matrix(bag)
         if matrix is None:
             return
@@ -182,7 +190,7 @@ class _Scheduler:
         try:
             return self._runtime.matrix(bag.request.candidate.recipe)
         except Exception as error:  # noqa: BLE001 - a recipe may fail in any way; it costs this candidate only
-            self._fail(bag, None, f"{type(error).__name__}: {error}")
+            self._fail(bag, f"{type(error).__name__}: {error}")
             return None
 
     def _fit_job(self, bag: Bag, fold: int, matrix: EncodedMatrix, allowance: Allowance) -> FitJob:
@@ -208,17 +216,24 @@ class _Scheduler:
 
     def _submit_predictions(self, bag: Bag) -> None:
         while bag.to_predict and self._workers.free:
-            allowance = self._time.prediction_allowance()
-            if allowance is None:
-                bag.to_predict.clear()
-                self._advance(bag)
-                return
             # A candidate whose fits were all in the store has no matrix in this run yet.
+            encoding = self._runtime.encoding_seconds(bag.request.candidate.recipe)
+            if self._time.prediction_allowance(encoding) is None:
+                self._predict_no_more(bag)
+                return
             matrix = self._matrix(bag)
             if matrix is None:
                 return
+            allowance = self._time.prediction_allowance()
+            if allowance is None:
+                self._predict_no_more(bag)
+                return
             fold = bag.to_predict.popleft()
             self._start(self._predict_job(bag, fold, matrix), _Work(bag, fold, allowance))
+
+    def _predict_no_more(self, bag: Bag) -> None:
+        bag.to_predict.clear()
+        self._advance(bag)
 
     def _predict_job(self, bag: Bag, fold: int, matrix: EncodedMatrix) -> PredictJob:
         return PredictJob(
@@ -259,10 +274,9 @@ class _Scheduler:
             case Lost(killed=True) if work.allowance.by_budget or self._time.stopped:
                 bag.cut_here()
             case Lost(reason=reason, seconds=seconds):
-                # The folds before it are as good as ever; on this one there was too little time or memory.
-                bag.lose(Failure(bag.request.candidate, fold, reason, seconds), fold)
+                self._lose(bag, Failure(bag.request.candidate, fold, reason, seconds), fold)
             case JobFailure(reason=reason, seconds=seconds, detail=detail):
-                self._fail(bag, fold, reason, seconds=seconds, detail=detail)
+                self._lose(bag, Failure(bag.request.candidate, fold, reason, seconds), fold, detail)
         self._advance(bag)
 
     def _keep(self, bag: Bag, fold: int, report: FitReport) -> None:
@@ -276,6 +290,7 @@ class _Scheduler:
             report.complete,
         )
         bag.fits[fold] = fit
+        self._runtime.observations.kept(fit.folder)
         try:
             self._runtime.store.put(fit, bag.request.candidate)
         except StoreError as error:
@@ -287,7 +302,12 @@ class _Scheduler:
         self._time.measured(candidate.family, fit_seconds=fit_seconds, prediction_seconds=seconds)
         if not bag.take_predictions(fold, self._problem) and not bag.dropped(fold):
             reason = "its held-out predictions cannot be read back from the run folder"
-            bag.lose(Failure(candidate, fold, reason, seconds), fold)
+            self._lose(bag, Failure(candidate, fold, reason, seconds), fold)
+
+    def _lose(self, bag: Bag, failure: Failure, fold: int, detail: str = "") -> None:
+        """Go on with the folds before one that failed: they are as good as ever."""
+        self._record(failure, detail)
+        bag.lose(failure, fold)
 
     def _advance(self, bag: Bag) -> None:
         """Take a bag one step further if all it waited for is there."""
@@ -298,26 +318,34 @@ class _Scheduler:
         if bag.fitted and not bag.to_predict:
             self._bags.remove(bag)
             result = bag.result(self._problem, self._weights)
+            if isinstance(result, Failure) and not bag.lost:
+                self._record(result)
             self._settle(bag.number, result)
             if isinstance(result, CrossFit):
-                for failure in bag.lost.values():
-                    self._settle(bag.number, failure)
+                self._settle_lost(bag)
 
-    def _fail(
-        self, bag: Bag, fold: int | None, reason: str, *, seconds: float = 0.0, detail: str = ""
-    ) -> None:
+    def _fail(self, bag: Bag, reason: str) -> None:
+        """Give a candidate up as a whole."""
         if bag in self._bags:
             bag.failed = True
             bag.cut_here()
             self._bags.remove(bag)
-            failure = Failure(bag.request.candidate, fold, reason, bag.seconds + seconds)
-            self._settle(bag.number, failure, detail)
+            failure = Failure(bag.request.candidate, None, reason, bag.seconds)
+            self._record(failure)
+            self._settle(bag.number, failure)
+            self._settle_lost(bag)
 
-    def _settle(self, number: int, result: CrossFit | Failure, detail: str = "") -> None:
+    def _settle_lost(self, bag: Bag) -> None:
+        """Report the first lost fold; which of the later ones were still tried is a matter of chance."""
+        if bag.lost:
+            self._settle(bag.number, bag.lost[min(bag.lost)])
+
+    def _record(self, failure: Failure, detail: str = "") -> None:
+        with suppress(StoreError):  # the failure is shown all the same
+            self._runtime.store.put_failure(failure, detail)
+
+    def _settle(self, number: int, result: CrossFit | Failure) -> None:
         self._settled[number] = (*self._settled.get(number, ()), result)
-        if isinstance(result, Failure):
-            with suppress(StoreError):  # the failure is shown all the same
-                self._runtime.store.put_failure(result, detail)
         self._runtime.emit("fit", _in_words(result, self._problem))
 
 

@@ -21,6 +21,7 @@ from tabular_automl.core.schema import AMBIGUOUS_TASK, Severity
 from tabular_automl.crossfit.fold_job import DataFiles
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.matrix_file import write_matrix
+from tabular_automl.crossfit.observations import Observations
 from tabular_automl.crossfit.store import RunStore
 from tabular_automl.crossfit.workers import InProcessWorkers, Workers
 from tabular_automl.preprocessing import fit_encoder
@@ -57,6 +58,8 @@ class Runtime:
         Receives events.
     threads
         Threads of each fit; depends on the table alone, as results may depend on it.
+    observations
+        What the run has seen of its own costs.
     """
 
     problem: Problem
@@ -68,6 +71,7 @@ class Runtime:
     identity: ProblemIdentity
     sink: EventSink
     threads: int = THREADS
+    observations: Observations = field(default_factory=Observations)
     _encoders: dict[str, Encoder] = field(default_factory=dict)
     _matrices: dict[str, EncodedMatrix] = field(default_factory=dict)
     _events: list[Event] = field(default_factory=list)
@@ -89,7 +93,10 @@ class Runtime:
             data = _write_data(problem, store.scratch)
             sink = event_sink(options.progress)
             identity = ProblemIdentity.of(problem)
-            runtime = cls(problem, store, workers, budget, options.seed, data, identity, sink)
+            observations = Observations.guess(problem.n_rows * problem.shape.n_columns)
+            runtime = cls(
+                problem, store, workers, budget, options.seed, data, identity, sink, observations=observations
+            )
             runtime.emit("ingest", _in_words(problem))
             for finding in problem.findings:
                 if finding.severity is Severity.WARNING or finding.check == AMBIGUOUS_TASK:
@@ -110,12 +117,18 @@ class Runtime:
             self._encoders[recipe.key] = fit_encoder(recipe, self.problem.table)
         return self._encoders[recipe.key]
 
+    def encoding_seconds(self, recipe: Recipe) -> float:
+        """Return how long `matrix` is expected to take; 0 when it is there already."""
+        return 0.0 if recipe.key in self._matrices else self.observations.encoding_seconds
+
     def matrix(self, recipe: Recipe) -> EncodedMatrix:
         """Return the training table encoded by the recipe, written once."""
         if recipe.key not in self._matrices:
+            started = self.budget.clock()
             path = self.store.scratch / f"matrix-{recipe.key}.npy"
             write_matrix(self.encoder(recipe), self.problem.table, path)
             self._matrices[recipe.key] = EncodedMatrix(path, self.encoder(recipe).features)
+            self.observations.encoded(self.budget.clock() - started)
         return self._matrices[recipe.key]
 
     def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:

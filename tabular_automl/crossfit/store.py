@@ -16,10 +16,11 @@ from tabular_automl.core.crossfit import Failure, FoldFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.progress import Event
 from tabular_automl.crossfit.fold_job import CURVE_FILE
+from tabular_automl.crossfit.model_files import model_digest
 from tabular_automl.crossfit.stored_array import stored_array
 
 DATABASE = "run.sqlite"
-FORMAT = "1"
+FORMAT = "2"
 # Kept free beyond what the run is expected to write.
 SPARE_BYTES = 64 * 2**20
 _OWN_NAMES = frozenset({DATABASE, f"{DATABASE}-journal", "fits", "scratch"})
@@ -27,7 +28,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS fold_fits (
     folder TEXT PRIMARY KEY, key TEXT NOT NULL, complete INTEGER NOT NULL, candidate TEXT NOT NULL,
-    fold INTEGER NOT NULL, seconds REAL NOT NULL, memory_mb REAL
+    fold INTEGER NOT NULL, seconds REAL NOT NULL, memory_mb REAL, model_digest TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS fold_fits_by_key ON fold_fits (key);
 CREATE TABLE IF NOT EXISTS failures (
@@ -108,14 +109,16 @@ class RunStore:
     def lookup(self, key: str) -> FoldFit | None:
         """Return the complete fit of that key, if there is one and its files are as they should be."""
         row = self._connection.execute(
-            "SELECT folder, fold, seconds, memory_mb FROM fold_fits WHERE key = ? AND complete = 1", (key,)
+            "SELECT folder, fold, seconds, memory_mb, model_digest FROM fold_fits "
+            "WHERE key = ? AND complete = 1",
+            (key,),
         ).fetchone()
         if row is None:
             return None
-        folder, fold, seconds, memory_mb = row
+        folder, fold, seconds, memory_mb, written = row
         model = self.root / folder
         curve = stored_array(model.parent / CURVE_FILE)
-        if curve is None or curve.ndim != 1 or len(curve) == 0 or not _has_files(model):
+        if curve is None or curve.ndim != 1 or len(curve) == 0 or model_digest(model) != written:
             return None
         return FoldFit(key, fold, model, curve, seconds, float("nan") if memory_mb is None else memory_mb)
 
@@ -125,14 +128,17 @@ class RunStore:
         Raises
         ------
         StoreError
-            If the row can't be written.
+            If the row can't be written, or the model's files can't be read.
         """
+        written = model_digest(fit.folder)
+        if written is None:
+            raise StoreError(f"The model in {fit.folder} cannot be read back.")
         memory = None if np.isnan(fit.memory_mb) else fit.memory_mb
         folder = fit.folder.relative_to(self.root).as_posix()
         described = json.dumps(candidate.describe(), sort_keys=True)
         self._write(
-            "INSERT OR REPLACE INTO fold_fits VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (folder, fit.key, fit.complete, described, fit.fold, fit.seconds, memory),
+            "INSERT OR REPLACE INTO fold_fits VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (folder, fit.key, fit.complete, described, fit.fold, fit.seconds, memory, written),
         )
 
     def put_failure(self, failure: Failure, detail: str = "") -> None:
@@ -180,10 +186,6 @@ class RunStore:
             raise StoreError(
                 f"Run folder {self.root} cannot be written: {error}. Choose another run_dir."
             ) from error
-
-
-def _has_files(model: Path) -> bool:
-    return model.is_dir() and any(model.iterdir())
 
 
 def _temporary_folder() -> Path:

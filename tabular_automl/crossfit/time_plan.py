@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.crossfit.bag import Bag
+from tabular_automl.crossfit.observations import Observations
 
 # A job that overran its soft limit by half and this many seconds is killed.
 HARD_LIMIT_FACTOR = 1.5
@@ -20,6 +21,10 @@ START_SHARE = 0.8
 PREDICTION_SHARE = 0.1
 # What a prediction costs beyond that: a job's way to the worker and back, opening files.
 PREDICTION_SECONDS = 0.02
+# Loading the ensemble's models may shorten the fits by this share of the limit.
+LOADING_SHARE = 0.1
+# So much of the budget's own reserve serves for loading; the rest is for weighing.
+RESERVE_FOR_LOADING = 0.5
 # After Ctrl-C somebody is waiting: held-out predictions of what is there may take so long.
 LAST_PREDICTIONS_SECONDS = 5.0
 
@@ -53,21 +58,24 @@ class TimePlan:
         The run's.
     n_slots
         Workers.
+    observations
+        What the run has seen of its own costs.
     """
 
     budget: Budget
     n_slots: int
+    observations: Observations = field(default_factory=Observations)
     _measured: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def left(self) -> float:
         """Seconds until fits and predictions must be done; infinite without a limit."""
-        return self.budget.remaining
+        return self.budget.remaining - self._kept_for_loading
 
     @property
     def stopped(self) -> bool:
         """Whether nothing more may be fitted."""
-        return self.budget.over
+        return self.budget.cancelled or self.left <= 0
 
     @property
     def overrun(self) -> float:
@@ -83,13 +91,16 @@ class TimePlan:
         """Whether another candidate may be started."""
         return not self.stopped and (self.budget.counted or self._left_for_fit(bags) > SHORTEST_FIT_SECONDS)
 
-    def fit_allowance(self, bag: Bag, bags: Iterable[Bag]) -> Allowance | None:
-        """Return what the bag's next fold may take; None if it should not be started any more."""
+    def fit_allowance(self, bag: Bag, bags: Iterable[Bag], first: float = 0.0) -> Allowance | None:
+        """Return what the bag's next fold may take; None if it should not be started any more.
+
+        ``first`` are the seconds of what must be done before it can start.
+        """
         if self.stopped:
             return None
         if self.budget.counted:
             return Allowance(hard=self._until_kill(), by_budget=True)
-        left = self._left_for_fit(bags)
+        left = self._left_for_fit(bags) - first
         finished = [fit.seconds for fit in bag.fits.values() if fit.complete]
         expected = sum(finished) / len(finished) if finished else 0.0
         if bag.request.seconds is not None:
@@ -103,14 +114,25 @@ class TimePlan:
         last = left + self.overrun
         return Allowance(soft, min(own, last), by_budget=last < own)
 
-    def prediction_allowance(self) -> Allowance | None:
-        """Return what one held-out prediction may take; None if there is no time for it any more."""
+    def prediction_allowance(self, first: float = 0.0) -> Allowance | None:
+        """Return what one held-out prediction may take; None if there is no time for it any more.
+
+        ``first`` are the seconds of what must be done before it can start.
+        """
         hard = self._until_kill()
         if self.budget.cancelled:
             hard = min(LAST_PREDICTIONS_SECONDS, LAST_PREDICTIONS_SECONDS if hard is None else hard)
-        if hard is not None and hard <= 0:
+        if hard is not None and hard <= first:
             return None
         return Allowance(hard=hard, by_budget=True)
+
+    @property
+    def _kept_for_loading(self) -> float:
+        """Seconds by which loading what was fitted so far exceeds what the budget keeps for it."""
+        if self.budget.limit is None:
+            return 0.0
+        beyond = self.observations.loading_seconds - RESERVE_FOR_LOADING * self.budget.reserve
+        return max(0.0, min(beyond, LOADING_SHARE * self.budget.limit))
 
     def _until_kill(self) -> float | None:
         left = self.left

@@ -28,6 +28,10 @@ FEWEST_IN_BAG_ROWS = 8_000
 CELLS_JUDGED = 200_000
 FEWEST_FOR_AN_INTERVAL = 40
 COMPARES_CLASSES = frozenset({"roc_auc", "f1"})
+AVERAGES_CLASSES = frozenset({"balanced_accuracy", "f1_macro"})
+# Degrees of freedom of a class with a single unit, by convention: no interval among few classes (that takes
+# 1), a wide one where it is one of ten or more.
+FREEDOM_OF_ONE_UNIT = 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +49,8 @@ class Resamples:
     excess
         Shape (n_selections,): for the first draws, how much worse on out-of-bag rows the ensemble is that the
         draw selected than the chosen one. The chosen ensemble has seen those rows, the draw's selection has
-        not: the mean is the optimism. Taken as a paired difference it has far less variance than the two
-        losses have, and is exactly zero where there is nothing to choose from.
+        not: the mean, where positive, is the optimism. Taken as a paired difference it has far less variance
+        than the two losses have, and is exactly zero where there is nothing to choose from.
     widening
         What turns deviations between draws into deviations between data sets; infinite where there are fewer
         than two units to resample.
@@ -70,8 +74,8 @@ class Resamples:
 
     @property
     def optimism(self) -> float:
-        """How much too low `apparent` is."""
-        return float(self.excess.mean()) if len(self.excess) else 0.0
+        """How much too low `apparent` is; at least 0: what lies below is noise."""
+        return max(float(self.excess.mean()), 0.0) if len(self.excess) else 0.0
 
     def losses(self, predictions: FloatArray, within: NDArray[np.bool_] | None = None) -> FloatArray:
         """Return the loss of fixed predictions on the out-of-bag rows of every draw, shape (n_draws,).
@@ -103,6 +107,8 @@ class Resamples:
         first = draws[: len(excess)]
         of_choice = np.nanvar(first + excess) - np.nanvar(first)
         spread = usable.var()
+        if spread == 0 and of_choice > 0:
+            return -np.inf, np.inf  # a constant that was chosen by chance: no shape to stretch
         stretch = np.sqrt(1 + max(of_choice, 0) / spread) if spread > 0 else 0.0
         tails = [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2]
         ends = np.quantile(usable - usable.mean(), tails, method="normal_unbiased")
@@ -212,11 +218,11 @@ def _draws(pool: Pool, units: NDArray[np.intp], seed: int, n_draws: int) -> Iter
 
 
 def _can_be_judged(pool: Pool, weight: FloatArray) -> bool:
-    """Whether rows with positive weight exist, of both classes for metrics that compare the two."""
+    """Whether some rows have positive weight, of two classes at least where the metric looks at each."""
     rows = weight > 0
-    if pool.metric.name in COMPARES_CLASSES:
-        positive = pool.y > 0.5
-        return bool((rows & positive).any() and (rows & ~positive).any())
+    if pool.metric.name in COMPARES_CLASSES | AVERAGES_CLASSES:
+        y = pool.y[rows]
+        return bool(len(y) and y.min() < y.max())
     return bool(rows.any() and not rows.all())
 
 
@@ -239,19 +245,30 @@ def _widening(pool: Pool, units: NDArray[np.intp], out_of_bag: NDArray[np.bool_]
     (1 - q) / q times as much as the mean of all units does between data sets. Few units leave the variance
     itself uncertain, hence Student's t over the normal quantile.
     """
-    n_units = _independent_units(pool, units)
-    if n_units < 2 or not len(out_of_bag):
+    freedom = _degrees_of_freedom(pool, units)
+    if freedom < 1 or not len(out_of_bag):
         return float("inf")
     first_rows = np.unique(units, return_index=True)[1]
     share = float(out_of_bag[:, first_rows].mean())
     quantile = (1 + COVERAGE) / 2
-    student = float(stdtrit(n_units - 1, quantile) / stdtrit(1e9, quantile))
+    student = float(stdtrit(freedom, quantile) / stdtrit(1e9, quantile))
     return student * float(np.sqrt(share / (1 - share)))
 
 
-def _independent_units(pool: Pool, units: NDArray[np.intp]) -> int:
-    """Return how many units the metric rests on: those of the rarer class where it compares the two."""
-    if pool.metric.name not in COMPARES_CLASSES:
-        return int(units.max()) + 1
-    positive = pool.y > 0.5
-    return min(len(np.unique(units[positive])), len(np.unique(units[~positive])))
+def _degrees_of_freedom(pool: Pool, units: NDArray[np.intp]) -> float:
+    """Return how well the units that the metric rests on tell its variance.
+
+    All units less one; those of the rarer class where the metric compares the two. A mean over classes has
+    the Welch-Satterthwaite figure, each class taken to vary as one over its units: about the rarest class's
+    among few classes, more where it is one of many.
+    """
+    name = pool.metric.name
+    if name not in COMPARES_CLASSES | AVERAGES_CLASSES:
+        return float(units.max())
+    sizes = np.array([len(np.unique(units[pool.y == code])) for code in np.unique(pool.y)], dtype=np.float64)
+    if len(sizes) < 2:
+        return 0.0
+    if name in COMPARES_CLASSES:
+        return float(sizes.min() - 1)
+    freedom = np.maximum(sizes - 1, FREEDOM_OF_ONE_UNIT)
+    return float((1 / sizes).sum() ** 2 / (sizes**-2 / freedom).sum())

@@ -1,5 +1,7 @@
 """What to expect of the ensemble on new rows."""
 
+import math
+
 from tabular_automl.core.ensemble import HonestScore
 from tabular_automl.core.metrics import Metric
 from tabular_automl.ensemble.bootstrap import Resamples
@@ -15,6 +17,10 @@ def honest_score(resamples: Resamples) -> HonestScore:
     and the choice of the ensemble; it does not cover a shift of the data, nor the variation of base models
     fitted again on other rows. A bag's out-of-fold score comes from one model a row, while new rows get the
     whole bag: the value is a little pessimistic in that respect, and shown unadjusted.
+
+    Noise can make the optimism come out negative; it is taken as at least 0, so that the value is never
+    better than the score on the rows that chose. Where too few rows or blocks carry the metric, the ends are
+    infinite.
 
     Three choices on scored rows are not repeated, and so not corrected for: which candidates are weighed
     together where some ran on fewer folds (`weigh`), which candidates the search went on to propose, and, for
@@ -35,6 +41,8 @@ def honest_score(resamples: Resamples) -> HonestScore:
 
 
 def _within_range(metric: Metric, loss: float) -> float:
-    """Return a loss moved to where the metric can be."""
+    """Return a loss moved to where the metric can be; an unknown one stays infinite."""
+    if not math.isfinite(loss):
+        return loss
     bounded = metric.greater_is_better and metric.name not in UNBOUNDED_SCORES
     return min(max(loss, 0.0), 1.0) if bounded else max(loss, 0.0)

@@ -53,12 +53,18 @@ def is_path(df: object) -> bool:
     return isinstance(df, str | Path)
 
 
+def plain_name(df: Any, name: Any) -> Any:
+    """Return what `to_pandas` calls a column that the caller may name by the tuple of its levels."""
+    columns = df.columns if isinstance(df, pd.DataFrame) else None
+    if isinstance(columns, pd.MultiIndex) and isinstance(name, tuple) and len(name) == columns.nlevels:
+        return _joined(name)
+    return name
+
+
 def _plain_names(frame: pd.DataFrame) -> pd.DataFrame:
     """Join the levels of a MultiIndex, and turn names that are neither text nor numbers into text."""
     if isinstance(frame.columns, pd.MultiIndex):
-        names: list[Hashable] = [
-            "_".join(str(part) for part in parts if str(part)) for parts in frame.columns
-        ]
+        names: list[Hashable] = [_joined(parts) for parts in frame.columns]
     else:
         names = [_plain_name(name) for name in frame.columns]
         if all(old is new for old, new in zip(frame.columns, names, strict=True)):
@@ -66,6 +72,10 @@ def _plain_names(frame: pd.DataFrame) -> pd.DataFrame:
     renamed = frame.copy(deep=False)
     renamed.columns = pd.Index(names, dtype=object)
     return renamed
+
+
+def _joined(parts: tuple[Hashable, ...]) -> str:
+    return "_".join(str(part) for part in parts if str(part))
 
 
 def _plain_name(name: Hashable) -> Hashable:

@@ -22,7 +22,7 @@ from tabular_automl.ingest.checks import (
     read_all_cells,
 )
 from tabular_automl.ingest.duplicates import check_duplicates, find_duplicates
-from tabular_automl.ingest.frames import is_path, to_pandas
+from tabular_automl.ingest.frames import is_path, plain_name, to_pandas
 from tabular_automl.ingest.giveaways import check_giveaways
 from tabular_automl.ingest.infer_schema import infer_schema
 from tabular_automl.ingest.infer_task import infer_task
@@ -66,6 +66,7 @@ def ingest(df: Any, options: Options) -> Problem:
     InputError
         If something makes the data or an option unusable; one message tells everything that was found.
     """
+    options = _plainly_named(df, options)
     loaded = _load(df, options)
     check_existing(options.existing, len(loaded.frame))
     roles = split_roles(loaded.frame, options)
@@ -98,6 +99,18 @@ def ingest(df: Any, options: Options) -> Problem:
     return Problem(table, y, weight, schema, task, folds, findings)
 
 
+def _plainly_named(df: Any, options: Options) -> Options:
+    """Replace tuples that name columns of several levels by the joined names."""
+    return replace(
+        options,
+        target=plain_name(df, options.target),
+        weight=plain_name(df, options.weight),
+        groups=plain_name(df, options.groups),
+        time_column=plain_name(df, options.time_column),
+        schema={plain_name(df, name): kind for name, kind in options.schema.items()},
+    )
+
+
 def _load(df: Any, options: Options) -> _Loaded:
     frame = read_table(Path(df)) if is_path(df) else to_pandas(df)
     findings: list[Finding] = []
@@ -107,7 +120,7 @@ def _load(df: Any, options: Options) -> _Loaded:
             f"{frame.columns[0]!r}."
         )
         findings.append(
-            Finding("joined_names", Severity.NOTICE, message, "Give the target by its joined name.")
+            Finding("joined_names", Severity.NOTICE, message, "Name a column so, or by its tuple of levels.")
         )
     on_frame = check_frame(frame)
     raise_errors(

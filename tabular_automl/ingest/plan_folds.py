@@ -1,8 +1,9 @@
 """Plan which rows are held out in which fold; once, from data and seed alone."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ MIN_FOLDS_FOR_RARE_CLASSES = 5
 ROWS_A_FOLD = 4
 FIRST_TRAINING_SHARE = 0.3
 """Share of the earliest rows that a time-ordered plan only trains on."""
+UNEVEN_TRAINING = 1.5
+"""Folds whose training rows differ by more than this factor are bought by size, not in the given order."""
 
 IntArray = NDArray[np.intp]
 
@@ -36,7 +39,8 @@ class RowStructure:
     time
         Shape (n_rows,): no model is judged on rows earlier than those it has seen; or None.
     splitter
-        A scikit-learn splitter or pairs of row positions (train, held out) of the user; or None.
+        A scikit-learn splitter or pairs of row positions (train, held out) of the user; or None. Where no
+        fold looks ahead, the plan is time-ordered as if it were ours.
     """
 
     groups: IntArray | None = None
@@ -115,8 +119,7 @@ def _count_folds(
     n_rows = int(counting.sum())
     if n_rows < 2:
         raise InputError(f"{n_rows} row has a weight above 0; at least 2 are needed to hold one out.")
-    codes = y[counting].astype(np.intp)
-    n_folds = count_folds(n_rows, int(np.bincount(codes).min()) if is_classification else None)
+    n_folds = count_folds(n_rows, _smallest_class(y[counting]) if is_classification else None)
     if groups is None:
         return n_folds
     n_groups = len(np.unique(groups[counting]))
@@ -124,6 +127,12 @@ def _count_folds(
         which = "" if counting.all() else " with a weight above 0"
         raise InputError(f"groups holds {n_groups} group{which}; at least 2 are needed to hold one out.")
     return min(n_folds, n_groups)
+
+
+def _smallest_class(codes: FloatArray) -> int:
+    """Return the rows of the rarest class among those that count; one that weighs nothing costs no fold."""
+    counts = np.bincount(codes.astype(np.intp))
+    return int(counts[counts > 0].min())
 
 
 def _deal_counting_first(
@@ -238,7 +247,34 @@ def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:
             f"The splitter holds out row {row} in {times[row]} folds; a row may be held out once. Repeated "
             "splitters don't fit: use one without repeats."
         )
+    in_time = _in_time(folds, n_rows, structure.time)
+    if in_time is not None:
+        return in_time
+    sizes = [len(fold.train) for fold in folds]
+    if max(sizes) > UNEVEN_TRAINING * min(sizes):
+        # A budget buys a prefix: models that see too little must not be all there is.
+        folds = tuple(sorted(folds, key=lambda fold: -len(fold.train)))
     return FoldPlan(folds, "custom", _units(structure))
+
+
+def _in_time(folds: Sequence[Fold], n_rows: int, time: FloatArray | None) -> FoldPlan | None:
+    """Return a time-ordered plan if several folds all look only back: in time, or in the order of rows."""
+    moments = np.arange(n_rows, dtype=np.float64) if time is None else time
+    # One holdout says nothing of an order, and as one block it would have no interval.
+    if len(folds) < 2 or not all(_looks_back(fold, moments) for fold in folds):
+        return None
+    middles = [float(moments[fold.held_out].mean()) for fold in folds]
+    oldest_first = [folds[number] for number in np.argsort(middles, kind="stable")]
+    block = np.zeros(n_rows, dtype=np.intp)
+    for number, fold in enumerate(oldest_first, start=1):
+        block[fold.held_out] = number
+    return FoldPlan(tuple(reversed(oldest_first)), TIME_ORDERED, block)
+
+
+def _looks_back(fold: Fold, moments: FloatArray) -> bool:
+    """Say whether no training row is later than a held-out one; a splitter may cut through a moment."""
+    train, held_out = moments[fold.train], moments[fold.held_out]
+    return bool(train.max() <= held_out.min() and train.min() < held_out.max())
 
 
 def _drawn(splitter: Any, y: FloatArray, groups: IntArray | None) -> list[Any]:
@@ -253,10 +289,15 @@ def _drawn(splitter: Any, y: FloatArray, groups: IntArray | None) -> list[Any]:
         return list(splitter)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
+        given = (np.zeros((len(y), 1)), y) if groups is None else (np.zeros((len(y), 1)), y, groups)
         try:
-            return list(splitter.split(np.zeros((len(y), 1)), y, groups))
-        except ValueError as error:
-            raise InputError(f"The splitter cannot split these {len(y)} rows: {error}") from error
+            return list(splitter.split(*given))
+        except (TypeError, ValueError) as error:
+            call = "split(X, y)" if groups is None else "split(X, y, groups)"
+            raise InputError(
+                f"The splitter {shorten(repr(splitter), 100)} cannot split these {len(y)} rows: "
+                f"{str(error).rstrip('.')}. Its {call} must give pairs of (train, held_out) row positions."
+            ) from error
 
 
 def _custom_fold(pair: Any, number: int, n_rows: int) -> Fold:

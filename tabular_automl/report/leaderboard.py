@@ -42,7 +42,8 @@ def leaderboard(run: Run) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a candidate. Columns: rank (missing for failures), name, score (in the metric's own
+        A row a candidate. Columns: rank (missing without a score: failures, and predictions for rows that
+        all weigh 0), name, score (in the metric's own
         direction), family, origin, folds, rounds (the joint stopping round), fit_s (core-seconds), weight
         (in the ensemble) and status. Numbers are rounded and long texts cut, so that a printed line fits
         110 columns; the run has them whole.
@@ -51,15 +52,15 @@ def leaderboard(run: Run) -> pd.DataFrame:
     rows = CommonRows.of(member_fits(run)).rows
     weights = {member.candidate.key: member.weight for member in run.ensemble.members}
     lines = [
-        _line(run, fit, metric.loss(run.y[seen], predictions, _weight(run, seen)), weights)
+        _line(run, fit, _loss(run, fit, rows, metric), weights)
         for fit in (*longest_of_each(run.crossfits), *run.baselines)
-        for seen, predictions in [_seen(fit, rows)]
     ]
-    lines.sort(key=lambda line: line.loss)
+    lines.sort(key=lambda line: (np.isnan(line.loss), line.loss))
     lines = [_ensemble_line(run, metric), *lines]
     failed = [_failed_line(failure) for failure in run.failures]
     table = pd.DataFrame([vars(line) for line in (*lines, *failed)]).rename(columns={"loss": "score"})
-    table.insert(0, "rank", [*range(1, len(lines) + 1), *[None] * len(failed)])
+    n_ranked = int(table["score"].notna().sum())
+    table.insert(0, "rank", [*range(1, n_ranked + 1), *[None] * (len(table) - n_ranked)])
     table["score"] = _rounded(np.array([metric.score(loss) for loss in table["score"]]))
     return table.astype({"rank": "Int64", "folds": "Int64", "rounds": "Int64"})
 
@@ -70,15 +71,19 @@ def member_fits(run: Run) -> tuple[CrossFit, ...]:
     return tuple(fit for fit in longest_of_each(run.crossfits) if fit.candidate.key in keys)
 
 
-def _seen(fit: CrossFit, rows: NDArray[np.intp]) -> tuple[NDArray[np.intp], FloatArray]:
-    """Return the weighed rows a fit covers, or its own where it covers none of them, with its predictions."""
+def _loss(run: Run, fit: CrossFit, rows: NDArray[np.intp], metric: Metric) -> float:
+    """Return a fit's loss on the weighed rows it covers, or on its own if none; NaN if all weigh 0."""
     shared = np.intersect1d(rows, fit.rows, assume_unique=True)
-    shared = shared if len(shared) else fit.rows
-    return shared, fit.predictions[np.searchsorted(fit.rows, shared)]
+    seen = _with_weight(run, shared)
+    seen = seen if len(seen) else _with_weight(run, fit.rows)
+    if not len(seen):
+        return float("nan")
+    weight = None if run.weight is None else run.weight[seen]
+    return metric.loss(run.y[seen], fit.predictions[np.searchsorted(fit.rows, seen)], weight)
 
 
-def _weight(run: Run, rows: NDArray[np.intp]) -> FloatArray | None:
-    return None if run.weight is None else run.weight[rows]
+def _with_weight(run: Run, rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    return rows if run.weight is None else rows[run.weight[rows] > 0]
 
 
 def _ensemble_line(run: Run, metric: Metric) -> _Line:
@@ -102,6 +107,7 @@ def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _L
     is_baseline = candidate.origin is Origin.BASELINE
     n_folds = run.n_folds if is_baseline else len(fit.folds)
     status = "ok" if fit.complete else "cut short"
+    status = "rows weigh 0" if np.isnan(loss) else status
     return _Line(
         name=_name(candidate),
         family=_family(candidate),

@@ -67,8 +67,8 @@ def _expected(run: Run, metric: Metric) -> list[str]:
     if not math.isfinite(score.high - score.low):
         return [
             f"{score.metric} {_number(score.value, abs(score.value))} ({direction} is better)",
-            "No interval: the rows form too few independent blocks to say how sure this is.",
-            *_wrapped(_single_fold(run)),
+            "No interval: too few independent rows or blocks carry the score to say how sure this is.",
+            *_wrapped(_not_repeated(run)),
         ]
     width = score.high - score.low
     value, low, high = (_number(number, width) for number in (score.value, score.low, score.high))
@@ -78,22 +78,27 @@ def _expected(run: Run, metric: Metric) -> list[str]:
         f"Estimated on {score.n_rows:,} out-of-fold rows. On the rows that chose it the ensemble looks like "
         f"{apparent}; the optimism of {_number(score.optimism, width)} is already taken off.",
         "The interval covers the sampling of rows and the choice of the ensemble, not a shift of the data.",
-        *_single_fold(run),
+        *_not_repeated(run),
     ]
     return _wrapped(lines)
 
 
-def _single_fold(run: Run) -> list[str]:
-    """Say where a stopping round was chosen on the rows that score it."""
-    names = [
-        fit.candidate.name for fit in member_fits(run) if len(fit.folds) == 1 and len(fit.folds[0].curve) > 1
-    ]
-    if not names:
-        return []
-    return [
-        f"Fitted on a single fold: {', '.join(names)}; the stopping round was chosen on the very rows that "
-        "score it, so the score is slightly optimistic."
-    ]
+def _not_repeated(run: Run) -> list[str]:
+    """Say which choices were made on the very rows that score them, and are not corrected for."""
+    fits, lines = member_fits(run), []
+    alone = [fit.candidate.name for fit in fits if len(fit.folds) == 1 and len(fit.folds[0].curve) > 1]
+    if alone:
+        lines.append(
+            f"Fitted on a single fold: {', '.join(alone)}; the stopping round was chosen on the very rows "
+            "that score it, so the score is slightly optimistic."
+        )
+    n_folds = sorted({len(fit.folds) for fit in fits})
+    if len(n_folds) > 1:
+        lines.append(
+            f"Members were fitted on {n_folds[0]} to {n_folds[-1]} folds: the choice between more candidates "
+            "and more rows was made on the rows that score it, and is not corrected for."
+        )
+    return lines
 
 
 def _apparent(value: float, optimism: float, metric: Metric) -> float:

@@ -70,9 +70,11 @@ def score_file(
     Raises
     ------
     InputError
-        If a file cannot be read or written, or an option makes no sense.
+        If the source cannot be read, the destination's format is unknown, or an option makes no sense.
     SchemaError
         If columns are missing, or too many rows deviate (``max_deviating_share``).
+    WriteError
+        If the destination cannot be written.
     """
     options = options or ScoreOptions()
     # Wall time for the summary only: scoring has no budget.

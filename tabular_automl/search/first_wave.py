@@ -45,7 +45,7 @@ def _requests(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> 
     if runtime.budget.counted or runtime.budget.limit is None:
         yield from (Request(candidate, everything, None) for candidate in wave)
         return
-    core_seconds = WAVE_SHARE * runtime.budget.remaining * runtime.budget.n_jobs
+    core_seconds = WAVE_SHARE * runtime.budget.remaining * min(runtime.budget.cores, everything * len(wave))
     expected = sum(costs.fold_seconds(candidate) for candidate in wave)
     prefixes = [everything, *(k for k in FOLD_PREFIXES if k < everything)]
     n_folds = next((k for k in prefixes if k * expected <= core_seconds), prefixes[-1])

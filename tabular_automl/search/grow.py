@@ -43,16 +43,14 @@ def _requests(
     """Propose in order; ``seen`` grows while this generator is being pulled."""
     budget = runtime.budget
     fits = [fit for fit in seen if isinstance(fit, CrossFit) and fit.candidate.family != PRIOR]
-    n_folds = max((len(fit.folds) for fit in fits), default=0)
-    if n_folds == 0:
-        return
+    n_folds = max((len(fit.folds) for fit in fits), default=len(problem.folds))
     for candidate in rest:
         if budget.counted or budget.limit is None:
             yield Request(candidate, n_folds, None)
             continue
         if budget.over:
             return
-        core_seconds = budget.remaining * min(budget.n_jobs, n_folds)
+        core_seconds = budget.remaining * min(budget.cores, n_folds)
         expected = n_folds * CostModel.of(problem.shape, seen).fold_seconds(candidate)
         if SAFETY * expected <= core_seconds:
             yield Request(candidate, n_folds, core_seconds / n_folds)

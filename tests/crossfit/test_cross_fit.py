@@ -145,6 +145,21 @@ def test_a_fit_without_its_model_is_made_again(one_worker, tmp_path):
     assert len(log.read_text().splitlines()) == N_FOLDS + 1
 
 
+def test_a_damaged_model_is_fitted_again(one_worker, tmp_path):
+    wanted = Candidate("linear", (), Recipe("linear"))
+    (first,) = fit_all([wanted], make_problem(), one_worker, run_dir=tmp_path / "run", count=9)
+    damaged = sorted((tmp_path / "run" / "fits").glob("*/model/arrays.npz"))
+    damaged[0].write_bytes(all_but_its_end(damaged[0]))
+    content = bytearray(damaged[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged[1].write_bytes(content)
+    with open_runtime(make_problem(), one_worker, run_dir=tmp_path / "run", count=9) as runtime:
+        (again,) = cross_fit(iter([Request(wanted, N_FOLDS)]), runtime.problem, runtime)
+        assert isinstance(again, CrossFit)
+        assert len(load_models(again)) == N_FOLDS
+    np.testing.assert_array_equal(again.predictions, first.predictions)
+
+
 def test_a_matrix_that_cannot_be_made_for_stored_fits_is_a_failure(one_worker, tmp_path, monkeypatch):
     wanted = candidate(rounds=5)
     fit_all([wanted], make_problem(), one_worker, run_dir=tmp_path / "run")
@@ -226,12 +241,34 @@ def test_a_fold_whose_worker_is_gone_leaves_the_folds_before_it(
     assert stored.fetchall() == [(lost, failure.reason)]
 
 
-def test_a_learners_error_on_a_later_fold_speaks_against_the_candidate(two_workers):
+@pytest.mark.parametrize("fixture", ["one_worker", "two_workers"])
+def test_a_learners_error_on_a_later_fold_leaves_the_folds_before_it(fixture, request):
     problem = make_problem()
     where = float(problem.y[problem.folds.folds[2].held_out[0]])
-    (failure,) = fit_all([candidate("raise", where=where)], problem, two_workers)
+    workers = request.getfixturevalue(fixture)
+    prefix, failure = fit_all([candidate("raise", where=where)], problem, workers, count=9)
+    assert isinstance(prefix, CrossFit)
+    assert [fold.fold for fold in prefix.folds] == [0, 1]
     assert isinstance(failure, Failure)
-    assert failure.fold == 2
+    assert (failure.fold, failure.reason) == (2, "RuntimeError: told to raise")
+
+
+def test_a_candidate_given_up_still_tells_of_the_fold_it_lost(one_worker, monkeypatch):
+    problem = make_problem()
+    where = float(problem.y[problem.folds.folds[2].held_out[0]])
+    matrix, calls = Runtime.matrix, []
+
+    def full_disk_at_the_predictions(runtime, recipe):
+        calls.append(recipe)
+        if len(calls) > 3:
+            raise OSError("No space left on device")
+        return matrix(runtime, recipe)
+
+    monkeypatch.setattr(Runtime, "matrix", full_disk_at_the_predictions)
+    given_up, lost = fit_all([candidate("raise", where=where)], problem, one_worker)
+    assert isinstance(given_up, Failure)
+    assert isinstance(lost, Failure)
+    assert (given_up.fold, lost.fold) == (None, 2)
 
 
 def test_in_a_counted_run_a_lost_fold_keeps_results_in_order(two_workers):

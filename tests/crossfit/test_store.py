@@ -61,16 +61,25 @@ def test_a_row_without_files_answers_no_lookup(tmp_path):
         assert store.lookup(fit.key) is None
 
 
-@pytest.mark.parametrize("harm", ["no model folder", "empty model folder", "short curve", "strange curve"])
+HARMS = [
+    "no model folder", "empty model folder", "short model", "other model", "short curve", "strange curve",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_fit_whose_files_came_to_harm_answers_no_lookup(tmp_path, harm):
     with RunStore.open(tmp_path) as store:
         fit = stored_fit(store)
         assert store.lookup(fit.key) is not None
         curve = fit.folder.parent / "curve.npy"
-        if "model" in harm:
+        if "model folder" in harm:
             shutil.rmtree(fit.folder)
         if harm == "empty model folder":
             fit.folder.mkdir()
+        if harm == "short model":
+            (fit.folder / "state.json").write_text("{")
+        if harm == "other model":
+            (fit.folder / "state.json").write_text("[]")
         if harm == "short curve":
             curve.write_bytes(curve.read_bytes()[:-3])
         if harm == "strange curve":

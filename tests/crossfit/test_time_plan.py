@@ -1,3 +1,5 @@
+import os
+
 import pytest
 from odd_learners import candidate  # type: ignore[import-not-found]
 
@@ -5,6 +7,7 @@ from tabular_automl.core.budget import Budget
 from tabular_automl.core.crossfit import FoldFit
 from tabular_automl.crossfit import Request
 from tabular_automl.crossfit.bag import Bag, FoldSetup
+from tabular_automl.crossfit.observations import Observations
 from tabular_automl.crossfit.time_plan import OVERRUN_SECONDS, TimePlan
 from tabular_automl.learners import Limits
 from tabular_automl.testing import FakeClock
@@ -66,3 +69,29 @@ def test_after_ctrl_c_predictions_have_a_few_seconds_and_fits_none():
 
 def test_long_after_the_deadline_nothing_is_predicted():
     assert plan_with(-OVERRUN_SECONDS).prediction_allowance() is None
+
+
+def plan_that_kept(n_bytes, tmp_path, limit=10.0):
+    (tmp_path / "model.txt").write_bytes(b"")
+    os.truncate(tmp_path / "model.txt", n_bytes)
+    observations = Observations()
+    observations.kept(tmp_path)
+    observations.kept(tmp_path)  # found in the store again: still one model to load
+    return TimePlan(Budget(limit, None, 2, reserve=0.8, clock=FakeClock()), 2, observations)
+
+
+def test_time_for_loading_grows_with_the_models_up_to_a_tenth_of_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("tabular_automl.crossfit.observations.loading_threads", lambda: 2)
+    assert plan_that_kept(10**6, tmp_path).left == pytest.approx(9.2)
+    # 64 MB take 0.8 s on two threads; half of the budget's reserve serves for that already.
+    assert plan_that_kept(64 * 10**6, tmp_path).left == pytest.approx(8.8)
+    assert plan_that_kept(10**9, tmp_path).left == pytest.approx(8.2)
+    assert plan_that_kept(10**9, tmp_path, limit=None).left == float("inf")
+
+
+def test_what_comes_before_a_fit_takes_of_its_time():
+    plan, bag = plan_with(5.0), bag_of()
+    assert plan.fit_allowance(bag, [bag], first=3.0) is not None
+    assert plan.fit_allowance(bag, [bag], first=5.0) is None
+    assert plan.prediction_allowance(first=5.0) is not None
+    assert plan.prediction_allowance(first=5.0 + OVERRUN_SECONDS) is None

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,6 +61,14 @@ def test_an_equal_baseline_gives_no_clear_gain(problem: Problem, resamples: Resa
     assert found is not None
     assert not found.clear
     assert found.gain == pytest.approx(-resamples.optimism)
+
+
+def test_a_negative_optimism_is_no_gain(problem: Problem, resamples: Resamples) -> None:
+    lucky = replace(resamples, excess=np.full(40, -0.01))
+    found = compare(baseline(problem, resamples.mixture[:, 0]), problem, lucky)
+    assert found is not None
+    assert found.gain == 0
+    assert compare_number("human level", lucky.apparent, lucky).gain == pytest.approx(0)
 
 
 def test_pairing_narrows_the_interval(problem: Problem, resamples: Resamples) -> None:

@@ -119,15 +119,55 @@ def test_one_block_gives_a_value_without_an_interval(make_pool: MakePool) -> Non
     pool = make_pool("rmse")
     score = weighed(replace(pool, blocks=np.zeros(pool.n_rows, dtype=np.intp)))
     assert np.isfinite(score.value)
-    assert (score.low, score.high) == (0.0, np.inf)
+    assert (score.low, score.high) == (-np.inf, np.inf)
+    assert str(score).endswith("(95% interval unknown)")
 
 
-def test_a_single_positive_row_leaves_auc_open(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("name", ["roc_auc", "f1", "balanced_accuracy", "f1_macro"])
+def test_a_single_positive_row_leaves_the_interval_unknown(name: str, rng: np.random.Generator) -> None:
     y = np.zeros(50)
     y[7] = 1
-    score = weighed(Pool.of(rng.random((3, 50, 1)), y, None, METRICS["roc_auc"]), n_selections=40)
-    assert (score.low, score.high) == (0, 1)
-    assert 0 < score.value < 1
+    score = weighed(Pool.of(rng.random((3, 50, 1)), y, None, METRICS[name]), n_selections=40)
+    assert (score.low, score.high) == (-np.inf, np.inf)
+    assert 0 <= score.value <= 1
+
+
+@pytest.mark.parametrize("name", ["balanced_accuracy", "f1_macro"])
+def test_means_over_classes_rest_on_the_rarest_class(name: str) -> None:
+    """Three rows of a class are two degrees of freedom, however many rows the other class has."""
+    y = np.r_[np.ones(3), np.zeros(297)]
+    of_classes, of_rows = (
+        resample(Pool.of(np.full((1, 300, 1), 0.4), y, None, METRICS[metric]), np.ones(1), seed=0)
+        for metric in (name, "accuracy")
+    )
+    assert of_classes.widening > 2 * of_rows.widening
+    assert (of_classes.out_of_bag & (y > 0.5)).any(axis=1).all()
+
+
+def test_one_rare_class_among_many_does_not_hide_the_interval(many_classes: MakePool) -> None:
+    pool = many_classes("f1_macro", 1_000, 2, 20)
+    y = np.where(pool.y == 19, 0, pool.y)
+    y[0] = 19
+    score = weighed(replace(pool, y=y), n_selections=40)
+    assert np.isfinite([score.low, score.high]).all()
+
+
+def test_the_value_is_never_better_than_the_apparent_score(make_pool: MakePool) -> None:
+    pool = make_pool("rmse")
+    weights = greedy_selection(pool.predictions, pool.y, pool.weight, pool.metric)
+    lucky = replace(resample(pool, weights, seed=0, n_selections=40), excess=np.full(40, -0.01))
+    score = honest_score(lucky)
+    assert score.optimism == 0
+    assert score.value == lucky.apparent
+
+
+def test_a_constant_chosen_by_chance_is_not_certain(rng: np.random.Generator) -> None:
+    """Its AUC is 0.5 on every draw; an interval of no width around a corrected value would be a lie."""
+    y = np.tile([0.0, 1.0], 15)
+    predictions = np.stack([np.full(30, 0.5), rng.random(30)])[..., None]
+    pool = Pool.of(predictions, y, None, METRICS["roc_auc"])
+    score = honest_score(resample(pool, np.array([1.0, 0.0]), seed=0, n_selections=40))
+    assert (score.low, score.high) == (-np.inf, np.inf)
 
 
 def test_bounded_scores_stay_in_their_range(make_pool: MakePool) -> None:

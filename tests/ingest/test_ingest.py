@@ -291,6 +291,24 @@ def test_a_multiindex_is_joined_with_a_notice(frame: pd.DataFrame) -> None:
     assert ("joined_names", None) in checks(problem)
 
 
+def test_columns_of_several_levels_may_be_named_by_tuples(frame: pd.DataFrame) -> None:
+    frame["w"], frame["g"] = 1.5, np.arange(len(frame)) % 9
+    wide = frame.set_axis(pd.MultiIndex.from_tuples([("top", name) for name in frame.columns]), axis=1)
+    problem = run(
+        wide,
+        ("top", "label"),
+        weight=("top", "w"),
+        groups=("top", "g"),
+        time_column=None,
+        schema={("top", "rooms"): "categorical"},
+    )
+    assert problem.task.target == "top_label"
+    assert problem.schema.roles == ("top_label", "top_w", "top_g")
+    assert problem.schema.columns[1].kind is Kind.CATEGORICAL
+    with pytest.raises(InputError, match=r"Target 'top_labl' is not a column of df.*'top_label'"):
+        run(wide, ("top", "labl"))
+
+
 def test_integer_targets_may_be_named_by_numbers(frame: pd.DataFrame) -> None:
     assert run(frame.set_axis(range(6), axis=1), 5).task.target == 5
 

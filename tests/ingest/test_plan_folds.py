@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSplit, TimeSeriesSplit
 
 from tabular_automl.core.errors import InputError
-from tabular_automl.core.folds import FoldPlan
+from tabular_automl.core.folds import TIME_ORDERED, FoldPlan
 from tabular_automl.ingest.plan_folds import RowStructure, plan_folds
 
 
@@ -154,7 +154,68 @@ def test_own_splitters(splitter: Any) -> None:
     pairs = list(splitter.split(np.zeros((60, 1)), None, groups))
     assert len(made) == len(pairs)
     if not isinstance(splitter, ShuffleSplit):
-        np.testing.assert_array_equal(made.folds[0].held_out, pairs[0][1])
+        first = pairs[-1 if isinstance(splitter, TimeSeriesSplit) else 0]
+        np.testing.assert_array_equal(made.folds[0].held_out, first[1])
+
+
+@pytest.mark.parametrize("options", [{}, {"max_train_size": 20}, {"gap": 3}])
+def test_a_splitter_that_only_looks_back_is_time_ordered(options: dict[str, Any]) -> None:
+    made = plan(np.arange(90) % 2, splitter=TimeSeriesSplit(8, **options))
+    assert made.scheme == TIME_ORDERED
+    starts = [fold.held_out[0] for fold in made.folds]
+    assert starts == [80, 70, 60, 50, 40, 30, 20, 10]
+    assert made.blocks is not None
+    np.testing.assert_array_equal(made.blocks, np.arange(90) // 10)
+
+
+def test_pairs_that_only_look_back_in_time_are_time_ordered() -> None:
+    time = np.arange(30.0)[::-1]
+    pairs = [(np.arange(20, 30), np.arange(10, 20)), (np.arange(10, 30), np.arange(10))]
+    made = plan(np.arange(30) % 2, splitter=pairs, time=time)
+    assert made.scheme == TIME_ORDERED
+    assert [fold.held_out[0] for fold in made.folds] == [0, 10]
+    assert plan(np.arange(30) % 2, splitter=pairs).scheme == "custom"
+    looks_ahead = plan(np.arange(30) % 2, splitter=TimeSeriesSplit(4), time=time)
+    assert looks_ahead.scheme == "custom", "rows may be sorted from the newest"
+    through_a_moment = plan(np.arange(30) % 2, splitter=TimeSeriesSplit(4), time=np.arange(30.0) // 7)
+    assert through_a_moment.scheme == TIME_ORDERED
+    assert plan(np.arange(30) % 2, splitter=KFold(3), time=np.zeros(30)).scheme == "custom"
+
+
+def test_one_holdout_is_no_order_in_time() -> None:
+    made = plan(np.arange(30) % 2, splitter=[(np.arange(20), np.arange(20, 30))])
+    assert made.scheme == "custom"
+    assert made.blocks is None
+
+
+def test_uneven_folds_are_bought_from_the_largest() -> None:
+    rows = np.arange(40)
+    sizes = [8, 30, 12, 30]
+    pairs = [(np.delete(rows, [number])[-size:], [number]) for number, size in enumerate(sizes)]
+    made = plan(rows % 2, splitter=[*pairs, (rows[:30], [39])])
+    assert made.scheme == "custom"
+    assert [len(fold.train) for fold in made.folds] == [30, 30, 30, 12, 8]
+    assert [fold.held_out[0] for fold in made.folds] == [1, 3, 39, 2, 0]
+
+
+class HalvesByCall:
+    """A splitter of the user's own that knows no groups."""
+
+    def split(self, X: NDArray[np.float64], y: object) -> Any:
+        rows = np.arange(len(X))
+        yield rows[::2], rows[1::2]
+        yield rows[1::2], rows[::2]
+
+    def __repr__(self) -> str:
+        return "HalvesByCall()"
+
+
+def test_a_splitter_may_know_no_groups() -> None:
+    assert len(plan(np.arange(20) % 2, splitter=HalvesByCall())) == 2
+    with pytest.raises(
+        InputError, match=r"HalvesByCall\(\) cannot split these 20 rows.*split\(X, y, groups\)"
+    ):
+        plan(np.arange(20) % 2, splitter=HalvesByCall(), groups=np.arange(20) // 4)
 
 
 def test_own_pairs_and_masks() -> None:
@@ -175,7 +236,9 @@ def test_own_pairs_and_masks() -> None:
         ([1, 2], "not a pair of row positions"),
         ([], "no folds"),
         (5, "give a scikit-learn splitter"),
-        (KFold(50), "cannot split these 20 rows"),
+        (KFold(50), r"KFold\(n_splits=50.* cannot split these 20 rows"),
+        (KFold, "KFold'> cannot split these 20 rows"),
+        (GroupKFold(2), r"GroupKFold\(n_splits=2.* cannot split these 20 rows"),
     ],
 )
 def test_splitters_that_make_no_plan(splitter: Any, message: str) -> None:
@@ -229,6 +292,17 @@ def test_weights_above_0_leave_the_plan_alone() -> None:
     weight = np.linspace(0.1, 1, 50)
     plain = plan_folds(y, RowStructure(), 0, is_classification=True)
     assert plan_folds(y, RowStructure(), 0, is_classification=True, weight=weight).digest == plain.digest
+
+
+def test_a_class_without_weight_costs_no_fold() -> None:
+    y = np.repeat([0.0, 1.0, 2.0], [40, 3, 40])
+    plan = plan_folds(y, RowStructure(), 0, is_classification=True, weight=(y != 1).astype(float))
+    assert len(plan) == 8
+
+
+@pytest.mark.filterwarnings("error")
+def test_targets_beyond_integers_are_no_class_codes() -> None:
+    assert len(plan(np.linspace(-1e20, 1e20, 80), is_classification=False)) == 8
 
 
 def test_one_row_that_counts_is_refused() -> None:

@@ -53,6 +53,21 @@ def test_row_weights_count(make_run: MakeRun, rng: np.random.Generator) -> None:
     assert not np.allclose(leaderboard(plain)["score"][1:-1], leaderboard(weighted)["score"][1:-1])
 
 
+def test_predictions_for_rows_of_weight_0_alone_have_no_score(make_run: MakeRun) -> None:
+    run = make_run()
+    weight = np.r_[np.ones(len(run.y) - 10), np.zeros(10)]
+    zero_rule, one_rule = run.baselines
+    rows = one_rule.rows[-10:]
+    unweighed = replace(one_rule, rows=rows, predictions=one_rule.predictions[-10:])
+    board = leaderboard(replace(run, weight=weight, baselines=(zero_rule, unweighed)))
+    line = board[board["status"] == "rows weigh 0"]
+    assert line["name"].tolist() == ["one rule (a column..."]
+    assert line["score"].isna().all()
+    assert line["rank"].isna().all()
+    assert board["rank"].dropna().tolist() == [1, 2, 3, 4, 5]
+    assert board["score"].iloc[:5].notna().all()
+
+
 def test_weights_are_the_ensembles(make_run: MakeRun) -> None:
     board = leaderboard(make_run()).set_index("name")
     assert board.loc["lightgbm/default", "weight"] == 0.75

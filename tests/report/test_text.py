@@ -69,10 +69,10 @@ def test_all_baselines_beaten(make_run: MakeRun) -> None:
 
 def test_an_unknown_interval_is_admitted(make_run: MakeRun) -> None:
     run = make_run(TaskKind.REGRESSION)
-    unknown = replace(run.score, low=0.0, high=float("inf"))
+    unknown = replace(run.score, low=-float("inf"), high=float("inf"))
     gain = Comparison("zero rule", 1.5, 0.6, -float("inf"), float("inf"))
     report = text_report(replace(run, score=unknown, comparisons=(gain,)))
-    assert "No interval: the rows form too few independent blocks" in report
+    assert "No interval: too few independent rows or blocks carry the score" in report
     assert "gain 0.6" in report
     assert "interval unknown" in report
 
@@ -88,6 +88,16 @@ def test_a_round_chosen_on_the_rows_that_score_it_is_said(make_run: MakeRun) -> 
         replace(fit, folds=(replace(fit.folds[0], curve=np.ones(1)),)) for fit in run.crossfits
     )
     assert "single fold" not in text_report(replace(run, crossfits=without_rounds))
+
+
+def test_members_on_different_folds_are_said(make_run: MakeRun) -> None:
+    run = make_run()
+    assert "more candidates and more rows" not in text_report(run).replace("\n  ", " ")
+    first, *others = run.crossfits
+    shorter = replace(run, crossfits=(replace(first, folds=first.folds[:2]), *others))
+    report = text_report(shorter).replace("\n  ", " ")
+    assert "Members were fitted on 2 to 4 folds" in report
+    assert "choice between more candidates and more rows" in report
 
 
 def test_a_candidate_with_several_results_was_tried_once(make_run: MakeRun) -> None:

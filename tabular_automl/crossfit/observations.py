@@ -1,0 +1,44 @@
+"""What a run has seen of its own costs; all its stages share it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tabular_automl.crossfit.load_models import loading_threads
+from tabular_automl.crossfit.model_files import model_bytes
+
+# Encoding one cell of the table, until an encoding was timed: hinges on numbers take about so long.
+SECONDS_A_CELL = 2e-7
+# Parsing a model file on one thread; boosters of many classes are parsed at 40 to 240 MB a second.
+SECONDS_A_BYTE = 2.5e-8
+
+
+@dataclass(eq=False)
+class Observations:
+    """Costs by which later work is planned.
+
+    Attributes
+    ----------
+    encoding_seconds
+        What it takes to encode the table by one more recipe: a guess, or the slowest so far.
+    """
+
+    encoding_seconds: float = 0.0
+    _model_bytes: dict[Path, int] = field(default_factory=dict)
+
+    @classmethod
+    def guess(cls, n_cells: int) -> "Observations":
+        """Return what can be said of a table of so many cells before anything was done with it."""
+        return cls(SECONDS_A_CELL * n_cells)
+
+    @property
+    def loading_seconds(self) -> float:
+        """Wall seconds it takes to load all models kept so far."""
+        return SECONDS_A_BYTE * sum(self._model_bytes.values()) / loading_threads()
+
+    def encoded(self, seconds: float) -> None:
+        """Learn what an encoding took."""
+        self.encoding_seconds = max(self.encoding_seconds, seconds)
+
+    def kept(self, folder: Path) -> None:
+        """Learn of a kept model that the ensemble may load in the end."""
+        self._model_bytes[folder] = model_bytes(folder)

@@ -1,0 +1,43 @@
+import threading
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+from odd_learners import candidate  # type: ignore[import-not-found]
+from open_runtime import make_problem, open_runtime  # type: ignore[import-not-found]
+
+from tabular_automl.core.crossfit import CrossFit
+from tabular_automl.crossfit import Request, cross_fit, load_models
+from tabular_automl.crossfit.load_models import loading_threads
+from tabular_automl.learners import learner_for
+
+
+def test_models_are_loaded_at_the_same_time_and_come_in_fold_order(one_worker, monkeypatch):
+    # The package offers the function under the name of its module.
+    module = import_module("tabular_automl.crossfit.load_models")
+    monkeypatch.setattr(module, "loading_threads", lambda: 2)
+    problem = make_problem()
+    with open_runtime(problem, one_worker) as runtime:
+        (fit,) = cross_fit(iter([Request(candidate(), 4)]), problem, runtime)
+        assert isinstance(fit, CrossFit)
+        learner = learner_for(fit.candidate.family)
+        expected = [learner.load(fold.folder).predict(np.zeros((1, 1))) for fold in fit.folds]
+        two, load = threading.Barrier(2), type(learner).load
+
+        def both_at_once(self, folder):
+            two.wait(timeout=30)
+            return load(self, folder)
+
+        monkeypatch.setattr(type(learner), "load", both_at_once)
+        found = [model.predict(np.zeros((1, 1))) for model in load_models(fit)]
+    assert found == expected
+    assert len({float(value[0, 0]) for value in found}) == 4
+
+
+def test_without_folds_there_are_no_models(one_worker):
+    problem = make_problem()
+    with open_runtime(problem, one_worker) as runtime:
+        (fit,) = cross_fit(iter([Request(candidate(), 1)]), problem, runtime)
+    assert isinstance(fit, CrossFit)
+    assert load_models(replace(fit, folds=())) == ()
+    assert loading_threads() >= 1
