@@ -260,7 +260,7 @@ def record(
             **{name: version(name) for name in LIBRARIES},
         },
     )
-    runtime.emit("done", f"expected score: {run.score}")
+    runtime.emit("done", f"The model is ready, with {len(run.ensemble.members)} members.")
     return run
 
 
