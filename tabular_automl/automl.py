@@ -17,12 +17,13 @@ from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event
 from tabular_automl.core.run import Run
+from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.crossfit import Runtime, Workers
 from tabular_automl.ensemble import Weighed, weigh
 from tabular_automl.ingest import ingest
 from tabular_automl.report import TextReport, leaderboard, text_report
 from tabular_automl.scoring import predict, predict_proba
-from tabular_automl.search import check_families, first_wave, fit_baselines, grow, static_portfolio
+from tabular_automl.search import PRIOR, check_families, first_wave, fit_baselines, grow, static_portfolio
 
 if TYPE_CHECKING:
     from tabular_automl.core.schema import SchemaReport
@@ -236,11 +237,14 @@ def record(
     weighed: Weighed,
     runtime: Runtime,
 ) -> Run:
-    """Put everything a fit found out into one record."""
+    """Put everything a fit found out into one record; a model of the prior alone is warned about."""
+    outcome = _prior_only(problem, weighed)
+    for finding in outcome:
+        runtime.emit("done", f"{finding.severity}: {finding}", is_warning=True)
     run = Run(
         schema=problem.schema,
         task=problem.task,
-        findings=problem.findings,
+        findings=(*problem.findings, *outcome),
         scheme=problem.folds.scheme,
         n_folds=len(problem.folds),
         y=problem.y,
@@ -262,6 +266,14 @@ def record(
     )
     runtime.emit("done", f"The model is ready, with {len(run.ensemble.members)} members.")
     return run
+
+
+def _prior_only(problem: Problem, weighed: Weighed) -> tuple[Finding, ...]:
+    if not problem.table.columns or any(m.candidate.family != PRIOR for m in weighed.ensemble.members):
+        return ()
+    message = "No learner beat the prior, or none could finish: every row gets the same prediction."
+    way_out = "See the failures in the report; if time ran out, raise time_limit."
+    return (Finding("prior_only", Severity.WARNING, message, way_out),)
 
 
 def _settings(options: Options, budget: Budget) -> dict[str, Any]:

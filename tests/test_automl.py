@@ -17,6 +17,7 @@ from sklearn.metrics import log_loss, roc_auc_score, root_mean_squared_error
 import tabular_automl as ta
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.progress import Event
+from tabular_automl.testing import FAKE_FAMILY
 
 COUNTED: dict[str, Any] = {"max_candidates": 2, "n_jobs": 1, "progress": False}
 
@@ -173,6 +174,25 @@ def test_only_constant_columns_give_the_prior_with_a_warning() -> None:
     probabilities = model.predict_proba(frame.head(2))
     assert probabilities["b"].to_numpy() == pytest.approx(2 / 3, abs=0.02)
     assert "x" in str(model.report())
+
+
+def test_a_model_of_the_prior_alone_is_warned_about(cancer: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    train, _ = cancer
+    events: list[Event] = []
+    model = ta.fit(
+        train,
+        target="diagnosis",
+        families=[FAKE_FAMILY],
+        candidates=[(FAKE_FAMILY, {"behaviour": "raise"})],
+        max_candidates=1,
+        n_jobs=1,
+        progress=events.append,
+    )
+    assert [failure.reason for failure in model.run.failures] == [
+        "RuntimeError: FakeLearner was told to raise."
+    ]
+    assert any(event.is_warning and "every row gets the same prediction" in event.message for event in events)
+    assert "every row gets the same prediction" in str(model.report())
 
 
 def test_settings_and_versions_are_json(cancer_model: ta.Model) -> None:

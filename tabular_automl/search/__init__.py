@@ -3,6 +3,14 @@
 from tabular_automl.search.baselines import fit_baselines
 from tabular_automl.search.first_wave import first_wave
 from tabular_automl.search.grow import grow
-from tabular_automl.search.portfolio import check_families, default_candidate, static_portfolio
+from tabular_automl.search.portfolio import PRIOR, check_families, default_candidate, static_portfolio
 
-__all__ = ["check_families", "default_candidate", "first_wave", "fit_baselines", "grow", "static_portfolio"]
+__all__ = [
+    "PRIOR",
+    "check_families",
+    "default_candidate",
+    "first_wave",
+    "fit_baselines",
+    "grow",
+    "static_portfolio",
+]
