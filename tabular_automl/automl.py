@@ -240,7 +240,7 @@ def record(
     """Put everything a fit found out into one record; a model of the prior alone is warned about."""
     outcome = _prior_only(problem, weighed)
     for finding in outcome:
-        runtime.emit("done", f"{finding.severity}: {finding}", is_warning=True)
+        runtime.emit("done", finding.announcement, is_warning=True)
     run = Run(
         schema=problem.schema,
         task=problem.task,

@@ -6,7 +6,7 @@ import sys
 from tabular_automl.artifact import check_destination
 from tabular_automl.automl import Model, fit
 from tabular_automl.core.progress import Event
-from tabular_automl.core.schema import AMBIGUOUS_TASK, Finding, Severity
+from tabular_automl.core.schema import Finding
 
 
 def fit_command(options: argparse.Namespace) -> None:
@@ -48,8 +48,8 @@ def _print_event(event: Event) -> None:
 
 def _print_warnings(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
-        if finding.severity is Severity.WARNING or finding.check == AMBIGUOUS_TASK:
-            print(f"tabular-automl: {finding.severity}: {finding}", file=sys.stderr)
+        if finding.must_be_heard:
+            print(f"tabular-automl: {finding.announcement}", file=sys.stderr)
 
 
 def _print_result(model: Model) -> None:

@@ -56,6 +56,11 @@ class Budget:
         return self.max_candidates is not None
 
     @property
+    def timed(self) -> bool:
+        """Whether seconds decide what is fitted: there is a deadline, and no count instead of it."""
+        return self.limit is not None and not self.counted
+
+    @property
     def cores(self) -> int:
         """How many jobs really run at a time: workers beyond the available cores share them."""
         return min(self.n_jobs, available_cores())

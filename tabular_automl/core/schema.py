@@ -95,7 +95,7 @@ class Severity(StrEnum):
     NOTICE = "notice"
 
 
-# The check that a person must hear of: an integer target that could be classes or numbers.
+# A notice, yet a person must hear of it: an integer target that could be classes or numbers.
 AMBIGUOUS_TASK = "ambiguous_task"
 
 
@@ -120,6 +120,16 @@ class Finding:
     message: str
     way_out: str
     column: str | None = None
+
+    @property
+    def must_be_heard(self) -> bool:
+        """Whether it is said while the fit runs, and not in the report alone."""
+        return self.severity is not Severity.NOTICE or self.check == AMBIGUOUS_TASK
+
+    @property
+    def announcement(self) -> str:
+        """The finding as one line that says how serious it is."""
+        return f"{self.severity}: {self}"
 
     def __str__(self) -> str:
         return f"{self.message} {self.way_out}".strip()

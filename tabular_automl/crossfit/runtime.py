@@ -17,7 +17,6 @@ from tabular_automl.core.fitting import Encoder, FeatureSpec
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event, EventSink, event_sink
-from tabular_automl.core.schema import AMBIGUOUS_TASK, Severity
 from tabular_automl.crossfit.fold_job import DataFiles
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.matrix_file import write_matrix
@@ -99,8 +98,8 @@ class Runtime:
             )
             runtime.emit("ingest", _in_words(problem))
             for finding in problem.findings:
-                if finding.severity is Severity.WARNING or finding.check == AMBIGUOUS_TASK:
-                    runtime.emit("ingest", f"{finding.severity}: {finding}", is_warning=True)
+                if finding.must_be_heard:
+                    runtime.emit("ingest", finding.announcement, is_warning=True)
             yield runtime
 
     def in_driver(self) -> "Runtime":

@@ -104,7 +104,7 @@ class Workers(ABC):
         What runs in this process cannot be killed, so a time limit takes a process for one job, too. Returns
         at once; while the caller goes on, processes import what the families need.
         """
-        if budget.n_jobs == 1 and (budget.counted or budget.limit is None):
+        if budget.n_jobs == 1 and not budget.timed:
             return InProcessWorkers()
         return ProcessWorkers(budget.n_jobs, families)
 

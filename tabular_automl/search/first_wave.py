@@ -42,7 +42,7 @@ def wave_of(starts: Sequence[Candidate], max_candidates: int | None) -> tuple[Ca
 def _requests(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> Iterator[Request]:
     costs = CostModel(problem.shape)
     everything = len(problem.folds)
-    if runtime.budget.counted or runtime.budget.limit is None:
+    if not runtime.budget.timed:
         yield from (Request(candidate, everything, None) for candidate in wave)
         return
     core_seconds = WAVE_SHARE * runtime.budget.remaining * min(runtime.budget.cores, everything * len(wave))

@@ -45,7 +45,7 @@ def _requests(
     fits = [fit for fit in seen if isinstance(fit, CrossFit) and fit.candidate.family != PRIOR]
     n_folds = max((len(fit.folds) for fit in fits), default=len(problem.folds))
     for candidate in rest:
-        if budget.counted or budget.limit is None:
+        if not budget.timed:
             yield Request(candidate, n_folds, None)
             continue
         if budget.over:
