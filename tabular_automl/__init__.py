@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     from tabular_automl.automl import fit as fit
     from tabular_automl.automl import load as load
     from tabular_automl.core.candidate import Candidate as Candidate
+    from tabular_automl.estimators import TabularClassifier as TabularClassifier
+    from tabular_automl.estimators import TabularRegressor as TabularRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["Candidate", "Model", "__version__", "fit", "load"]
+__all__ = ["Candidate", "Model", "TabularClassifier", "TabularRegressor", "__version__", "fit", "load"]
 
 _HOME = {
     "Candidate": "tabular_automl.core.candidate",
     "Model": "tabular_automl.automl",
+    "TabularClassifier": "tabular_automl.estimators",
+    "TabularRegressor": "tabular_automl.estimators",
     "fit": "tabular_automl.automl",
     "load": "tabular_automl.automl",
 }

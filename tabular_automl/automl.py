@@ -22,8 +22,16 @@ from tabular_automl.crossfit import Runtime, Workers
 from tabular_automl.ensemble import Weighed, weigh
 from tabular_automl.ingest import ingest
 from tabular_automl.report import TextReport, leaderboard, text_report
-from tabular_automl.scoring import predict, predict_proba
-from tabular_automl.search import PRIOR, check_families, first_wave, fit_baselines, grow, static_portfolio
+from tabular_automl.scoring import class_labels, predict, predict_proba
+from tabular_automl.search import (
+    PRIOR,
+    check_families,
+    first_wave,
+    fit_baselines,
+    grow,
+    repeat,
+    static_portfolio,
+)
 
 if TYPE_CHECKING:
     from tabular_automl.core.schema import SchemaReport
@@ -53,6 +61,7 @@ def fit(
     run_dir: str | Path | None = None,
     progress: bool | Callable[[Event], None] | None = None,
     strict: bool = False,
+    missing_target: str = "error",
 ) -> "Model":
     """Fit an ensemble that predicts one column of a table from the others.
 
@@ -103,6 +112,9 @@ def fit(
         terminal or a notebook is watching, else the logger ``tabular_automl``.
     strict
         Stop on warnings about the data, too.
+    missing_target
+        What to do about rows whose target is missing or infinite: ``error``, or ``drop`` to leave them out,
+        with what ``weight``, ``groups``, ``time_column``, ``splitter`` and ``existing`` hold for them.
 
     Returns
     -------
@@ -127,6 +139,7 @@ def fit(
     options = Options(
         target, task, metric, time_limit, max_candidates, n_jobs, seed, weight, groups, time_column, splitter,
         schema or {}, candidates, families, existing, human_level, run_dir, progress, strict,
+        missing_target,
     )  # fmt: skip
     budget = Budget.start(options)
     with Workers.start(budget) as workers:
@@ -137,8 +150,10 @@ def fit(
             baselines = fit_baselines(problem, options, runtime)
             first = first_wave(problem, starts, runtime)
             grown = grow(problem, starts, first, runtime)
-            weighed = weigh(problem, baselines, (*first, *grown), runtime, human_level=options.human_level)
-            return Model(record(problem, options, baselines, (*first, *grown), weighed, runtime))
+            repeated = repeat(problem, (*first, *grown), runtime)
+            results = (*first, *grown, *repeated)
+            weighed = weigh(problem, baselines, results, runtime, human_level=options.human_level)
+            return Model(record(problem, options, baselines, results, weighed, runtime))
 
 
 def load(path: str | Path) -> "Model":
@@ -165,30 +180,45 @@ class Model:
         self.run = run
         self.schema_report_: SchemaReport | None = None
 
-    def predict(self, df: Any) -> "pd.Series[Any]":
+    def predict(self, df: Any, *, max_deviating_share: float | None = None) -> "pd.Series[Any]":
         """Return predictions with the rows' index: classes in the target's exact dtype, values as floats.
 
         What in the rows differed from training is counted in ``schema_report_``.
 
+        Parameters
+        ----------
+        df
+            New rows: pandas, polars or Arrow. Columns are found by name.
+        max_deviating_share
+            Fail when in any column a larger share of cells is of no use to the model: categories not seen in
+            training, text that cannot be parsed, infinities, cells that are newly missing. None: never.
+
         Raises
         ------
         SchemaError
-            If columns are missing; all of them are named.
+            If columns are missing, all of them named; or if a column deviates in too many rows.
         """
-        predictions, self.schema_report_ = predict(self.run, df)
+        predictions, self.schema_report_ = predict(self.run, df, max_deviating_share=max_deviating_share)
         return predictions
 
-    def predict_proba(self, df: Any) -> pd.DataFrame:
+    def predict_proba(self, df: Any, *, max_deviating_share: float | None = None) -> pd.DataFrame:
         """Return the probability of each class, a column a class, with the rows' index.
+
+        Parameters
+        ----------
+        df, max_deviating_share
+            As for `predict`.
 
         Raises
         ------
         SchemaError
-            If columns are missing.
+            As in `predict`.
         InputError
             If the task is regression.
         """
-        probabilities, self.schema_report_ = predict_proba(self.run, df)
+        probabilities, self.schema_report_ = predict_proba(
+            self.run, df, max_deviating_share=max_deviating_share
+        )
         return probabilities
 
     @property
@@ -199,7 +229,7 @@ class Model:
     @property
     def classes_(self) -> tuple[Any, ...]:
         """The class labels, in the order of `predict_proba`'s columns; empty for regression."""
-        return self.run.task.classes
+        return class_labels(self.run.task)
 
     def leaderboard(self) -> pd.DataFrame:
         """Return every candidate and every baseline, scored on the same folds."""
@@ -246,12 +276,12 @@ def record(
         task=problem.task,
         findings=(*problem.findings, *outcome),
         scheme=problem.folds.scheme,
-        n_folds=len(problem.folds),
+        n_folds=problem.folds.folds_per_repeat,
         y=problem.y,
         weight=problem.weight,
         baselines=baselines,
         crossfits=tuple(result for result in results if isinstance(result, CrossFit)),
-        failures=tuple(result for result in results if isinstance(result, Failure)),
+        failures=(*(result for result in results if isinstance(result, Failure)), *weighed.failures),
         ensemble=weighed.ensemble,
         fitted=weighed.fitted,
         score=weighed.score,
@@ -284,5 +314,6 @@ def _settings(options: Options, budget: Budget) -> dict[str, Any]:
         "seed": options.seed,
         "families": list(options.families) if options.families is not None else None,
         "strict": options.strict,
+        "missing_target": options.missing_target,
         "interrupted": budget.cancelled,
     }

@@ -39,7 +39,9 @@ answer = sorted(tops - sys.stdlib_module_names)
     assert in_new_process(code) == ["tabular_automl"]
 
 
-@pytest.mark.parametrize("name", ["Candidate", "Model", "fit", "load"])
+@pytest.mark.parametrize(
+    "name", ["Candidate", "Model", "TabularClassifier", "TabularRegressor", "fit", "load"]
+)
 def test_public_names_load_no_engine(name: str) -> None:
     assert loaded(f"import tabular_automl\ntabular_automl.{name}", [*ENGINES, "matplotlib", "plotly"]) == []
 

@@ -12,7 +12,7 @@ import numpy as np
 from tabular_automl.artifact.manifest import verify
 from tabular_automl.artifact.records import RunParts, decode_member, decode_run
 from tabular_automl.artifact.save import RUN_ARRAYS_FILE, RUN_FILE
-from tabular_automl.core.ensemble import FittedEnsemble, FittedMember
+from tabular_automl.core.ensemble import FittedEnsemble, FittedMember, ServedModel
 from tabular_automl.core.errors import ArtifactError, InputError
 from tabular_automl.core.fitting import Encoder, FittedModel
 from tabular_automl.core.run import Run
@@ -64,11 +64,7 @@ def _read(folder: Path) -> Run:
         arrays = {name: saved[name] for name in saved.files}
     encoders: dict[str, Encoder] = {}
     members = tuple(_load_member(entry, folder, encoders) for entry in facts["fitted"])
-    model_folders = {
-        member.member.candidate.key: tuple(folder / place for place in entry["models"])
-        for member, entry in zip(members, facts["fitted"], strict=True)
-    }
-    return decode_run(RunParts(facts, arrays), FittedEnsemble(members), model_folders)
+    return decode_run(RunParts(facts, arrays), FittedEnsemble(members))
 
 
 def _load_member(entry: Mapping[str, Any], folder: Path, encoders: dict[str, Encoder]) -> FittedMember:
@@ -76,8 +72,14 @@ def _load_member(entry: Mapping[str, Any], folder: Path, encoders: dict[str, Enc
     place = entry["encoder"]
     if place not in encoders:
         encoders[place] = encoder_from_state(member.candidate.recipe, load_state(folder / place))
-    models = tuple(_load_model(member.candidate.family, folder / model) for model in entry["models"])
-    return FittedMember(member, encoders[place], models, entry["rounds"])
+    family = member.candidate.family
+    models = tuple(
+        ServedModel(
+            _load_model(family, folder / model["place"]), model["rounds"], model["share"], model["is_refit"]
+        )
+        for model in entry["models"]
+    )
+    return FittedMember(member, encoders[place], models)
 
 
 def _load_model(family: str, folder: Path) -> FittedModel:

@@ -11,7 +11,7 @@ from tabular_automl.core.errors import ArtifactError
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = "tabular_automl model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _RESTORE = "Restore the folder from a copy, or fit and save the model again."
 
@@ -63,9 +63,15 @@ def verify(folder: Path) -> Mapping[str, Any]:
     Raises
     ------
     ArtifactError
-        If a file is missing, too many, a link, of another size or of other content; the message names it.
+        If a file is missing, too many, a link, of another size or of other content; the message names it. If
+        the format is an older one.
     """
     manifest = read_manifest(folder)
+    if manifest["format_version"] < FORMAT_VERSION:
+        raise ArtifactError(
+            f"The model in '{folder}' has format version {manifest['format_version']}, this installation "
+            f"reads {FORMAT_VERSION}. Load it with the tabular_automl that saved it: {MANIFEST_FILE} tells."
+        )
     expected = manifest["files"]
     found = set(_files(folder)) - {MANIFEST_FILE}
     for name in sorted(set(expected) - found):

@@ -54,11 +54,11 @@ def encode_run(run: Run) -> RunParts:
     return RunParts(facts, arrays)
 
 
-def decode_run(parts: RunParts, fitted: FittedEnsemble, model_folders: Mapping[str, tuple[Path, ...]]) -> Run:
+def decode_run(parts: RunParts, fitted: FittedEnsemble) -> Run:
     """Return the run that `encode_run` was given, around a fitted ensemble.
 
-    ``model_folders`` maps keys of candidates to the folders of their models, fold by fold. Only the models
-    that predict are kept; other fold fits get an empty path.
+    The models that predict are in the ensemble; those of the fold fits stayed in the run store, so that these
+    get an empty path.
     """
     facts, arrays = parts.facts, parts.arrays
     return Run(
@@ -72,8 +72,8 @@ def decode_run(parts: RunParts, fitted: FittedEnsemble, model_folders: Mapping[s
         n_folds=facts["n_folds"],
         y=arrays["y"],
         weight=arrays.get("weight"),
-        baselines=tuple(_decode_crossfit(fit, arrays, model_folders) for fit in facts["baselines"]),
-        crossfits=tuple(_decode_crossfit(fit, arrays, model_folders) for fit in facts["crossfits"]),
+        baselines=tuple(_decode_crossfit(fit, arrays) for fit in facts["baselines"]),
+        crossfits=tuple(_decode_crossfit(fit, arrays) for fit in facts["crossfits"]),
         failures=tuple(_decode_failure(failure) for failure in facts["failures"]),
         ensemble=Ensemble(tuple(decode_member(member) for member in facts["ensemble"])),
         fitted=fitted,
@@ -200,26 +200,27 @@ def _encode_crossfit(fit: CrossFit, prefix: str, arrays: Arrays) -> Facts:
         "arrays": prefix,
         "joint_round": int(fit.joint_round),
         "seconds": float(fit.seconds),
+        "n_repeats": int(fit.n_repeats),
+        "max_rounds": fit.max_rounds,
     }
 
 
-def _decode_crossfit(facts: Facts, arrays: Arrays, model_folders: Mapping[str, tuple[Path, ...]]) -> CrossFit:
-    candidate, prefix = _decode_candidate(facts["candidate"]), facts["arrays"]
-    folders = model_folders.get(candidate.key, ())
+def _decode_crossfit(facts: Facts, arrays: Arrays) -> CrossFit:
+    prefix = facts["arrays"]
     folds = tuple(
-        FoldFit(
-            folder=folders[i] if i < len(folders) else Path(), curve=arrays[f"{prefix}/curves/{i}"], **fold
-        )
+        FoldFit(folder=Path(), curve=arrays[f"{prefix}/curves/{i}"], **fold)
         for i, fold in enumerate(facts["folds"])
     )
     return CrossFit(
-        candidate=candidate,
+        candidate=_decode_candidate(facts["candidate"]),
         plan=facts["plan"],
         folds=folds,
         rows=arrays[facts["rows"]].astype(np.intp, copy=False),
         predictions=arrays[f"{prefix}/predictions"],
         joint_round=facts["joint_round"],
         seconds=facts["seconds"],
+        n_repeats=facts["n_repeats"],
+        max_rounds=facts["max_rounds"],
     )
 
 

@@ -61,16 +61,20 @@ def _save_member(fitted: FittedMember, folder: Path, name: str) -> dict[str, Any
     if not (folder / encoder).exists():  # members of one recipe share its encoder
         (folder / encoder).mkdir(parents=True)
         save_state(fitted.encoder.state(), folder / encoder)
-    models = [f"{name}/{i}" for i in range(len(fitted.models))]
-    for model, place in zip(fitted.models, models, strict=True):
+    places = [f"{name}/{i}" for i in range(len(fitted.models))]
+    for served, place in zip(fitted.models, places, strict=True):
         (folder / place).mkdir(parents=True)
-        model.save(folder / place, fitted.rounds)
-    return {
-        "member": encode_member(fitted.member),
-        "encoder": encoder,
-        "models": models,
-        "rounds": int(fitted.rounds),
-    }
+        served.model.save(folder / place, served.rounds)
+    models = [
+        {
+            "place": place,
+            "rounds": int(served.rounds),
+            "share": float(served.share),
+            "is_refit": served.is_refit,
+        }
+        for served, place in zip(fitted.models, places, strict=True)
+    ]
+    return {"member": encode_member(fitted.member), "encoder": encoder, "models": models}
 
 
 def _plain(value: object) -> Any:

@@ -29,6 +29,7 @@ def fit_command(options: argparse.Namespace) -> None:
         run_dir=options.run_dir,
         progress=False if options.quiet else _print_event,
         strict=options.strict,
+        missing_target=options.missing_target,
     )
     # Saved first, so that nothing that goes wrong while printing costs the model.
     model.save(target, overwrite=options.overwrite)

@@ -130,6 +130,12 @@ def _add_problem(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--groups", metavar="COLUMN", help="rows of equal value stay in one fold")
     group.add_argument("--time-column", metavar="COLUMN", help="the order in time; folds never look ahead")
     group.add_argument("--strict", action="store_true", help="stop on warnings about the data, too")
+    group.add_argument(
+        "--missing-target",
+        choices=["error", "drop"],
+        default="error",
+        help="stop at rows without a target (default), or leave them out",
+    )
 
 
 def _add_running(group: "argparse._ArgumentGroup") -> None:

@@ -45,7 +45,7 @@ class FoldFit:
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """A candidate on a prefix of the folds.
+    """A candidate on a prefix of the folds: a part of the first repeat, or whole repeats.
 
     Attributes
     ----------
@@ -59,12 +59,17 @@ class CrossFit:
         Sorted positions of the rows the predictions cover.
     predictions
         Out-of-fold predictions, shape (len(rows), n_outputs). A row's prediction comes from a model that
-        did not see it, at the round chosen on the other folds; with a single fold, on that fold itself.
-        The model of a fold that stopped before that round gives all the rounds it has.
+        did not see it, at the round chosen on the other folds of the repeat; with a single fold, on that fold
+        itself. The model of a fold that stopped before that round gives all the rounds it has. After several
+        repeats it is the mean over these: one prediction a row still.
     joint_round
         The one stopping round of the whole bag.
     seconds
-        Core-seconds spent on fits and held-out predictions.
+        Core-seconds spent on fits and held-out predictions, also of folds that came to nothing.
+    n_repeats
+        Whole repeats of the plan that the folds are, each of equally many.
+    max_rounds
+        Cap on rounds that was set for want of time; None: the learner's own.
     """
 
     candidate: Candidate
@@ -74,6 +79,19 @@ class CrossFit:
     predictions: FloatArray
     joint_round: int
     seconds: float
+    n_repeats: int = 1
+    max_rounds: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_repeats < 1 or len(self.folds) % self.n_repeats:
+            raise ValueError(
+                f"{len(self.folds)} folds of {self.candidate.name} are not {self.n_repeats} whole repeats."
+            )
+
+    @property
+    def folds_per_repeat(self) -> int:
+        """Folds that held out each row once; fewer than the plan's if the first repeat is unfinished."""
+        return len(self.folds) // self.n_repeats
 
     @property
     def complete(self) -> bool:
@@ -85,7 +103,7 @@ class CrossFit:
 class Failure:
     """What failed, why, after how long; shown in the report, never swallowed.
 
-    ``fold`` is None when the candidate as a whole could not be proposed.
+    ``fold`` is None when the candidate as a whole could not be proposed, or its refit on all rows failed.
     """
 
     candidate: Candidate

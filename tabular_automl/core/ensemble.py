@@ -81,16 +81,32 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class FittedMember:
-    """A member ready to predict: the bag of its fold models, averaged uniformly.
+class ServedModel:
+    """A fitted model, the round it predicts at, and its share in a member's average.
 
-    On a time-ordered plan the bag is one model, that of fold 0: it has seen the most recent rows.
+    Attributes
+    ----------
+    model, rounds
+        The model, and the first rounds of it that are used.
+    share
+        Its weight; those of a member sum to 1.
+    is_refit
+        Whether it was fitted on all rows; else it is the model of a fold.
     """
+
+    model: FittedModel
+    rounds: int
+    share: float
+    is_refit: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class FittedMember:
+    """A member ready to predict: models of its folds, refits on all rows, or both, averaged."""
 
     member: Member
     encoder: Encoder
-    models: tuple[FittedModel, ...]
-    rounds: int
+    models: tuple[ServedModel, ...]
 
 
 @dataclass(frozen=True, eq=False)

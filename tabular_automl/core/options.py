@@ -19,6 +19,7 @@ from tabular_automl.core.task import TaskKind
 DEFAULT_SECONDS = 300.0
 
 ANY_CLASSIFICATION = "classification"
+MISSING_TARGET = ("error", "drop")
 TASK_NAMES = (ANY_CLASSIFICATION, *(str(kind) for kind in TaskKind))
 
 
@@ -45,6 +46,7 @@ class Options:
     run_dir: str | Path | None = None
     progress: bool | Callable[[Event], None] | None = None
     strict: bool = False
+    missing_target: str = "error"
 
     @property
     def seconds(self) -> float | None:
@@ -74,6 +76,11 @@ class Options:
             raise InputError(
                 f"existing={self.existing!r} is a text, not predictions. Pass one prediction a row, such as "
                 f"df[{self.existing!r}]."
+            )
+        if self.missing_target not in MISSING_TARGET:
+            raise InputError(
+                f"missing_target is {self.missing_target!r}; say 'drop' to leave out rows without a target, "
+                "or 'error' to stop at them."
             )
         _check_families(self.families)
         _check_candidates(self.candidates)

@@ -44,6 +44,8 @@ class Problem:
         Shape (n_rows,), float64, mean 1; None when all rows count alike.
     findings
         What ingest found, warnings and notices (errors were raised).
+    kept
+        Shape (n_rows,): positions of the rows in the caller's table; None when none was left out.
     """
 
     table: Table
@@ -53,6 +55,7 @@ class Problem:
     task: Task
     folds: FoldPlan
     findings: tuple[Finding, ...] = ()
+    kept: NDArray[np.intp] | None = None
 
     @property
     def n_rows(self) -> int:

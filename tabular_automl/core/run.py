@@ -22,7 +22,7 @@ class Run:
     schema, task, findings
         What the data is and what was found wrong with it.
     scheme, n_folds
-        The fold plan in words.
+        The fold plan in words; the folds of one repeat.
     y, weight
         Canonical target and weights of the training rows, shape (n_rows,).
     baselines, crossfits, failures

@@ -15,11 +15,12 @@ class Kind(StrEnum):
     TEXT = "text"
     IDENTIFIER = "identifier"
     CONSTANT = "constant"
+    LEFT_OUT = "left_out"
 
     @property
     def is_feature(self) -> bool:
         """Whether columns of this kind are handed to learners."""
-        return self not in {Kind.IDENTIFIER, Kind.CONSTANT}
+        return self not in {Kind.IDENTIFIER, Kind.CONSTANT, Kind.LEFT_OUT}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,9 @@ from tabular_automl.crossfit.cross_fit import cross_fit
 from tabular_automl.crossfit.fold_key import FitSettings, ProblemIdentity, fold_key
 from tabular_automl.crossfit.joint_round import joint_round, rounds_without_each
 from tabular_automl.crossfit.load_models import load_models
+from tabular_automl.crossfit.pace import Pace
+from tabular_automl.crossfit.probe import probe
+from tabular_automl.crossfit.refit import Refit, refit
 from tabular_automl.crossfit.request import Request
 from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
 from tabular_automl.crossfit.store import RunStore
@@ -12,7 +15,9 @@ from tabular_automl.crossfit.workers import Workers
 __all__ = [
     "EncodedMatrix",
     "FitSettings",
+    "Pace",
     "ProblemIdentity",
+    "Refit",
     "Request",
     "RunStore",
     "Runtime",
@@ -21,5 +26,7 @@ __all__ = [
     "fold_key",
     "joint_round",
     "load_models",
+    "probe",
+    "refit",
     "rounds_without_each",
 ]

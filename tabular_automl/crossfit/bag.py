@@ -5,9 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.folds import FoldPlan
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.fold_job import predictions_file
 from tabular_automl.crossfit.joint_round import joint_round, rounds_without_each
@@ -48,7 +50,7 @@ class Bag:
     predictions
         Held-out predictions by fold.
     lost
-        By fold, why it failed or its job never came back: the result will be the folds before the first.
+        By fold, why it failed or its job never came back: the result will be of the folds before the first.
     failed
         Whether the candidate was given up as a whole.
     """
@@ -102,14 +104,16 @@ class Bag:
     def choose_rounds(self, problem: Problem, weights: Sequence[float]) -> None:
         """Choose the round of each fold of the finished prefix, and line up the predictions to make.
 
-        ``weights`` are the total weights of the folds' held-out rows.
+        A fold's round is chosen by the other folds of its own repeat: those of another repeat hold out rows
+        of this fold. ``weights`` are the total weights of the held-out rows of all folds of the plan.
         """
-        prefix = self._prefix()
-        curves = [fit.curve for fit in prefix]
-        chosen = rounds_without_each(curves, weights[: len(prefix)]) if prefix else ()
-        # A fold that stopped before the joint round gives all it has.
-        lengths = [len(curve) for curve in curves]
-        self.rounds = {fold: min(pair) for fold, pair in enumerate(zip(lengths, chosen, strict=True))}
+        curves = [fit.curve for fit in self._prefix(problem.folds)]
+        for numbers in problem.folds.repeats(len(curves)):
+            part = slice(numbers.start, numbers.stop)
+            chosen = rounds_without_each(curves[part], weights[part])
+            for fold, round_ in zip(numbers, chosen, strict=True):
+                # A fold that stopped before the chosen round gives all it has.
+                self.rounds[fold] = min(len(curves[fold]), round_)
         self.to_predict.extend(fold for fold in self.rounds if not self.take_predictions(fold, problem))
 
     def take_predictions(self, fold: int, problem: Problem) -> bool:
@@ -121,33 +125,49 @@ class Bag:
         return True
 
     def result(self, problem: Problem, weights: Sequence[float]) -> CrossFit | Failure:
-        """Return what came of it: the longest prefix of folds with predictions."""
-        n_folds = self._prefix_length(self.predictions)
+        """Return what came of it: the longest prefix of folds with predictions, cut to whole repeats."""
+        repeats = problem.folds.repeats(self._prefix_length(self.predictions))
         candidate = self.request.candidate
-        if n_folds == 0 and self.lost:
+        if not repeats and self.lost:
             first = self.lost[min(self.lost)]
             return replace(first, seconds=self.seconds + first.seconds)
-        if n_folds == 0:
+        if not repeats:
             return Failure(candidate, 0, "the time was over before its first fold was finished", self.seconds)
-        folds = tuple(self.fits[fold] for fold in range(n_folds))
-        held_out = [problem.folds.folds[fold].held_out for fold in range(n_folds)]
-        predictions = np.concatenate([self.predictions[fold] for fold in range(n_folds)])
-        rows = np.concatenate(held_out)
-        order = np.argsort(rows, kind="stable")
-        round_ = joint_round([fit.curve for fit in folds], weights[:n_folds])
+        folds = tuple(self.fits[fold] for numbers in repeats for fold in numbers)
+        rows, predictions = self._out_of_fold(problem.folds, repeats)
         return CrossFit(
-            candidate, problem.folds.digest, folds, rows[order], predictions[order], round_, self.seconds
+            candidate,
+            problem.folds.digest,
+            folds,
+            rows,
+            predictions,
+            joint_round([fit.curve for fit in folds], weights[: len(folds)]),
+            self.seconds,
+            len(repeats),
+            self.request.max_rounds,
         )
+
+    def _out_of_fold(self, plan: FoldPlan, repeats: Sequence[range]) -> tuple[NDArray[np.intp], FloatArray]:
+        """Return the rows, sorted, and for each the mean over the repeats of its held-out predictions."""
+        found = []
+        for numbers in repeats:
+            rows = np.concatenate([plan.folds[fold].held_out for fold in numbers])
+            order = np.argsort(rows, kind="stable")
+            found.append(np.concatenate([self.predictions[fold] for fold in numbers])[order])
+        return rows[order], np.mean(found, axis=0)
 
     def _prefix_length(self, folds: Collection[int]) -> int:
         return next((fold for fold in range(len(self.setups)) if fold not in folds), len(self.setups))
 
-    def _prefix(self) -> list[FoldFit]:
-        """Return the fits of the finished prefix, without last folds that were cut much too short."""
-        prefix = [self.fits[fold] for fold in range(self._prefix_length(self.fits))]
-        while len(prefix) > 1 and not prefix[-1].complete:
-            others = float(np.median([len(fit.curve) for fit in prefix[:-1]]))
-            if len(prefix[-1].curve) >= SHORTEST_SHARE * others:
-                break
-            prefix.pop()
-        return prefix
+    def _prefix(self, plan: FoldPlan) -> list[FoldFit]:
+        """Return the fits of the usable finished prefix, without last folds that were cut much too short."""
+        length = plan.usable_folds(self._prefix_length(self.fits))
+        while length > 1 and self._cut_much_too_short(length - 1):
+            length = plan.usable_folds(length - 1)
+        return [self.fits[fold] for fold in range(length)]
+
+    def _cut_much_too_short(self, last: int) -> bool:
+        if self.fits[last].complete:
+            return False
+        others = float(np.median([len(self.fits[fold].curve) for fold in range(last)]))
+        return len(self.fits[last].curve) < SHORTEST_SHARE * others

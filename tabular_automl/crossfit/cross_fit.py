@@ -85,6 +85,7 @@ class _Scheduler:
         self._settled: dict[int, tuple[CrossFit | Failure, ...]] = {}
         self._proposed = self._yielded = 0
         self._exhausted = False
+        self._held: Request | None = None
         self._weights = _held_out_weights(self._problem)
 
     def results(self) -> Iterator[CrossFit | Failure]:
@@ -112,19 +113,9 @@ class _Scheduler:
             yield from self._settled.pop(number)
 
     def _propose(self) -> bool:
-        """Pull the next request, if it is time to."""
-        if self._exhausted:
-            return False
-        if not self._time.may_propose(self._bags):
-            self._exhausted = True
-            return False
-        ahead = self._proposed - self._yielded
-        queued = any(bag.waiting or bag.to_predict for bag in self._bags)
-        if self._workers.free == 0 or queued or (self._runtime.budget.counted and ahead >= LOOKAHEAD):
-            return False
-        request = next(self._requests, None)
+        """Open a bag for the next request, if it is time to."""
+        request = self._next_request()
         if request is None:
-            self._exhausted = True
             return False
         number, self._proposed = self._proposed, self._proposed + 1
         try:
@@ -138,13 +129,33 @@ class _Scheduler:
         self._advance(bag)
         return True
 
+    def _next_request(self) -> Request | None:
+        """Pull the next request; None if it is too early for one, or too late."""
+        if self._exhausted or not self._time.may_propose(self._bags):
+            self._exhausted = True
+            return None
+        ahead = self._proposed - self._yielded
+        queued = any(bag.waiting or bag.to_predict for bag in self._bags)
+        if self._workers.free == 0 or queued or (self._runtime.budget.counted and ahead >= LOOKAHEAD):
+            return None
+        request, self._held = self._held or next(self._requests, None), None
+        self._exhausted = request is None
+        if request is not None and any(
+            bag.request.candidate.key == request.candidate.key for bag in self._bags
+        ):
+            # Asked for again, on more folds, while it is still being fitted: its fits are needed first.
+            request, self._held = None, request
+        return request
+
     def _open_bag(self, number: int, request: Request) -> Bag:
         candidate = request.candidate
         learner = learner_for(candidate.family)
         learner.require(self._problem.shape)
         limits = learner.limits(self._problem.shape, candidate.params)
+        if request.max_rounds is not None:
+            limits = limits._replace(max_rounds=min(limits.max_rounds, request.max_rounds))
         setups = []
-        for fold in range(min(request.n_folds, len(self._problem.folds))):
+        for fold in range(self._problem.folds.usable_folds(request.n_folds)):
             seed = derive_seed(self._runtime.seed, "fold fit", candidate.key, fold)
             settings = FitSettings(seed, self._runtime.threads, limits.max_rounds, limits.patience)
             key = fold_key(self._runtime.identity, fold, candidate, learner, settings=settings)
@@ -363,5 +374,7 @@ def _in_words(result: CrossFit | Failure, problem: Problem) -> str:
     metric = metric_named(problem.task.metric, problem.task.kind)
     weight = None if problem.weight is None else problem.weight[result.rows]
     score = metric.score(metric.loss(problem.y[result.rows], result.predictions, weight))
-    folds = f"{len(result.folds)} fold{'s' * (len(result.folds) > 1)}"
+    folds = f"{result.folds_per_repeat} fold{'s' * (result.folds_per_repeat > 1)}"
+    if result.n_repeats > 1:
+        folds = f"{result.n_repeats} repeats of {folds}"
     return f"{name}: {metric.name} {score:.4g} on {folds}, {result.seconds:.1f} s"

@@ -1,4 +1,7 @@
-"""What workers do: pure functions of files, candidate, fold, seed and limits."""
+"""What workers do: pure functions of files, candidate, fold, seed and limits.
+
+A fit without a fold, `ALL_ROWS`, is a refit: it learns from every row and has no loss curve.
+"""
 
 import os
 import shutil
@@ -11,13 +14,17 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.fitting import FitContext, FittedModel, FloatArray, Rows
 from tabular_automl.learners import learner_for
 
+ALL_ROWS = -1
 MODEL_FOLDER = "model"
 CURVE_FILE = "curve.npy"
+# A refit predicts so many of its rows before it is kept.
+CHECKED_ROWS = 1_000
 Part = Literal["train", "held_out"]
 Report = TypeVar("Report")
 
@@ -44,10 +51,8 @@ class DataFiles:
         return self.folder / f"fold-{fold}-{part}.npy"
 
     def load(self, matrix: Path, fold: int, part: Part) -> Rows:
-        """Return a fold's training or held-out rows of an encoded matrix."""
-        rows = np.load(self.rows(fold, part))
-        # Rows in one piece, as in time-ordered folds, stay a view of the file.
-        taken = slice(rows[0], rows[-1] + 1) if len(rows) and rows[-1] - rows[0] + 1 == len(rows) else rows
+        """Return a fold's training or held-out rows of an encoded matrix; of `ALL_ROWS`, every row."""
+        taken = slice(None) if fold == ALL_ROWS else _taken(np.load(self.rows(fold, part)))
         weight = np.load(self.weight, mmap_mode="r")[taken] if self.weighted else None
         return Rows(np.load(matrix, mmap_mode="r")[taken], np.load(self.y, mmap_mode="r")[taken], weight)
 
@@ -81,12 +86,12 @@ class JobFailure:
 
 @dataclass(frozen=True)
 class FitJob:
-    """Fit one candidate on one fold and keep its model, with all rounds, and its curve.
+    """Fit one candidate on one fold, or on all rows, and keep its model, with all rounds, and its curve.
 
     Attributes
     ----------
     candidate, fold
-        What to fit, and where.
+        What to fit, and where; `ALL_ROWS` for a refit.
     matrix, data
         Files to read.
     context
@@ -145,6 +150,12 @@ class PredictJob:
         return _caught(lambda: _predict(self, started), started)
 
 
+def _taken(rows: NDArray[np.intp]) -> NDArray[np.intp] | slice:
+    """Return rows in one piece, as in time-ordered folds, as a slice: they stay a view of the file."""
+    in_one_piece = len(rows) > 0 and rows[-1] - rows[0] + 1 == len(rows)
+    return slice(int(rows[0]), int(rows[-1]) + 1) if in_one_piece else rows
+
+
 def predictions_file(model: Path, rounds: int) -> Path:
     """Return where the held-out predictions of a kept model at some round are."""
     return model.parent / f"predictions-{rounds}.npy"
@@ -177,14 +188,17 @@ def _caught(work: Callable[[], Report], started: float) -> Report | JobFailure:
 def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitReport:
     learner = learner_for(job.candidate.family)
     train = job.data.load(job.matrix, job.fold, "train")
-    held_out = job.data.load(job.matrix, job.fold, "held_out")
+    held_out = None if job.fold == ALL_ROWS else job.data.load(job.matrix, job.fold, "held_out")
     context = replace(job.context, should_stop=_stopper(job, started, should_stop))
     outcome = learner.fit(train, held_out, job.candidate.params, context)
-    _require_finite(outcome.curve, "held-out loss")
+    if held_out is not None:
+        _require_finite(outcome.curve, "held-out loss")
     (job.scratch / MODEL_FOLDER).mkdir(parents=True)
     outcome.model.save(job.scratch / MODEL_FOLDER)
     np.save(job.scratch / CURVE_FILE, outcome.curve)
-    if len(outcome.curve) == 1:
+    if held_out is None:
+        _check_refit(job, train.X)
+    elif len(outcome.curve) == 1:
         # No round to choose, so that held-out predictions can be made here and now.
         predictions = _predictions(outcome.model, held_out.X, 1, job.context.shape.n_outputs)
         np.save(predictions_file(job.scratch / MODEL_FOLDER, 1), predictions)
@@ -217,11 +231,20 @@ def _predict(job: PredictJob, started: float) -> PredictReport:
     return PredictReport(time.monotonic() - started)
 
 
-def _predictions(model: FittedModel, X: FloatArray, rounds: int, n_outputs: int) -> FloatArray:
+def _check_refit(job: FitJob, X: FloatArray) -> None:
+    """Refuse a refit that cannot be loaded or cannot predict; there are no held-out rows to tell."""
+    model = learner_for(job.candidate.family).load(job.scratch / MODEL_FOLDER)
+    rounds = min(job.context.max_rounds, model.rounds)
+    _predictions(model, X[:CHECKED_ROWS], rounds, job.context.shape.n_outputs, what="training")
+
+
+def _predictions(
+    model: FittedModel, X: FloatArray, rounds: int, n_outputs: int, *, what: str = "held-out"
+) -> FloatArray:
     predictions = np.asarray(model.predict(X, rounds), dtype=np.float64)
     if predictions.shape != (len(X), n_outputs):
-        raise ValueError(f"held-out predictions have shape {predictions.shape}, not {(len(X), n_outputs)}")
-    _require_finite(predictions, "held-out prediction")
+        raise ValueError(f"{what} predictions have shape {predictions.shape}, not {(len(X), n_outputs)}")
+    _require_finite(predictions, f"{what} prediction")
     return predictions
 
 

@@ -8,6 +8,7 @@ from tabular_automl.core.digest import digest_json
 from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import Problem, ProblemShape
 from tabular_automl.core.schema import Schema
+from tabular_automl.crossfit.fold_job import ALL_ROWS
 from tabular_automl.learners import Learner
 from tabular_automl.preprocessing import recipe_version
 
@@ -72,7 +73,7 @@ class FitSettings:
 def fold_key(
     problem: ProblemIdentity, fold: int, candidate: Candidate, learner: Learner, *, settings: FitSettings
 ) -> str:
-    """Return the key of one candidate's fit on one fold, 64 hex digits.
+    """Return the key of one candidate's fit on one fold, or on `ALL_ROWS`, 64 hex digits.
 
     Time limits are no part of it: a fit that a limit cut short is stored as partial and found by nobody.
     """
@@ -83,7 +84,7 @@ def fold_key(
             "schema": problem.schema,
             "shape": asdict(problem.shape),
             "loss": problem.loss,
-            "fold": problem.folds[fold],
+            "fold": "all rows" if fold == ALL_ROWS else problem.folds[fold],
             "candidate": candidate.describe(),
             "parents": list(settings.parents),
             "recipe version": recipe_version(candidate.recipe.name),

@@ -21,8 +21,9 @@ def joint_round(curves: Sequence[FloatArray], weights: Sequence[float]) -> int:
 def rounds_without_each(curves: Sequence[FloatArray], weights: Sequence[float]) -> tuple[int, ...]:
     """Return for each fold the joint round of the *other* folds, so that no row chooses its own round.
 
-    A single fold has no others: it gets its own round. The round may lie beyond the last one of a fold that
-    stopped early; such a fold's model then gives all it has.
+    The folds are those of one repeat, which hold out no row twice. A single fold has no others: it gets its
+    own round. The round may lie beyond the last one of a fold that stopped early; such a fold's model then
+    gives all it has.
 
     >>> rounds_without_each([np.array([0.9, 0.5, 0.6]), np.array([0.1, 0.4])], [1.0, 1.0])
     (1, 2)

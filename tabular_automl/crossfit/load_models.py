@@ -1,9 +1,10 @@
-"""From a finished cross fit back to its models."""
+"""From the folders of kept models back to the models."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tabular_automl.core.budget import available_cores
-from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.fitting import FittedModel
 from tabular_automl.learners import learner_for
 
@@ -16,11 +17,8 @@ def loading_threads() -> int:
     return min(MOST_LOADING_THREADS, available_cores())
 
 
-def load_models(crossfit: CrossFit) -> tuple[FittedModel, ...]:
-    """Return the fold models with all their rounds, in fold order; use them at ``crossfit.joint_round``.
-
-    The run store must still be open.
-    """
-    learner = learner_for(crossfit.candidate.family)
+def load_models(family: str, folders: Sequence[Path]) -> tuple[FittedModel, ...]:
+    """Return a family's kept models with all their rounds; the run store must still be open."""
+    learner = learner_for(family)
     with ThreadPoolExecutor(loading_threads()) as threads:
-        return tuple(threads.map(learner.load, [fold.folder for fold in crossfit.folds]))
+        return tuple(threads.map(learner.load, folders))

@@ -1,10 +1,12 @@
 """What a run has seen of its own costs; all its stages share it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tabular_automl.crossfit.load_models import loading_threads
 from tabular_automl.crossfit.model_files import model_bytes
+from tabular_automl.crossfit.pace import Pace
 
 # Encoding one cell of the table, until an encoding was timed: hinges on numbers take about so long.
 SECONDS_A_CELL = 2e-7
@@ -20,9 +22,12 @@ class Observations:
     ----------
     encoding_seconds
         What it takes to encode the table by one more recipe: a guess, or the slowest so far.
+    paces
+        What probes found.
     """
 
     encoding_seconds: float = 0.0
+    paces: tuple[Pace, ...] = ()
     _model_bytes: dict[Path, int] = field(default_factory=dict)
 
     @classmethod
@@ -33,7 +38,11 @@ class Observations:
     @property
     def loading_seconds(self) -> float:
         """Wall seconds it takes to load all models kept so far."""
-        return SECONDS_A_BYTE * sum(self._model_bytes.values()) / loading_threads()
+        return self.loading(self._model_bytes)
+
+    def loading(self, folders: Iterable[Path]) -> float:
+        """Return the wall seconds it takes to load some of the models kept so far."""
+        return SECONDS_A_BYTE * sum(self._model_bytes[folder] for folder in folders) / loading_threads()
 
     def encoded(self, seconds: float) -> None:
         """Learn what an encoding took."""

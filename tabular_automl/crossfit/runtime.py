@@ -169,14 +169,16 @@ def _write_data(problem: Problem, folder: Path) -> DataFiles:
 
 
 def _needed_bytes(problem: Problem) -> int:
-    return _MATRICES_EXPECTED * 8 * problem.n_rows * (problem.shape.n_columns + len(problem.folds))
+    return _MATRICES_EXPECTED * 8 * problem.n_rows * (problem.shape.n_columns + len(problem.folds.folds))
 
 
 def _in_words(problem: Problem) -> str:
     shape = problem.shape
+    plan = problem.folds
+    repeats = f", {plan.n_repeats} repeats" if plan.n_repeats > 1 else ""
     return (
         f"{shape.n_rows} rows, {shape.n_columns} features, {shape.task} task, "
-        f"{len(problem.folds)} folds ({problem.folds.scheme})"
+        f"{plan.folds_per_repeat} folds ({plan.scheme}){repeats}"
     )
 
 

@@ -15,7 +15,7 @@ from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import Failure, FoldFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.progress import Event
-from tabular_automl.crossfit.fold_job import CURVE_FILE
+from tabular_automl.crossfit.fold_job import ALL_ROWS, CURVE_FILE
 from tabular_automl.crossfit.model_files import model_digest
 from tabular_automl.crossfit.stored_array import stored_array
 
@@ -118,7 +118,9 @@ class RunStore:
         folder, fold, seconds, memory_mb, written = row
         model = self.root / folder
         curve = stored_array(model.parent / CURVE_FILE)
-        if curve is None or curve.ndim != 1 or len(curve) == 0 or model_digest(model) != written:
+        if curve is None or curve.ndim != 1 or model_digest(model) != written:
+            return None
+        if len(curve) == 0 and fold != ALL_ROWS:
             return None
         return FoldFit(key, fold, model, curve, seconds, float("nan") if memory_mb is None else memory_mb)
 

@@ -1,7 +1,17 @@
 """Weigh candidates: greedy selection, the honest score, comparisons with the baselines, predictions."""
 
+from tabular_automl.ensemble.choose import Chosen, choose
 from tabular_automl.ensemble.greedy import greedy_selection
 from tabular_automl.ensemble.predict import predict_ensemble
+from tabular_automl.ensemble.serve import refit_seconds
 from tabular_automl.ensemble.weigh import Weighed, weigh
 
-__all__ = ["Weighed", "greedy_selection", "predict_ensemble", "weigh"]
+__all__ = [
+    "Chosen",
+    "Weighed",
+    "choose",
+    "greedy_selection",
+    "predict_ensemble",
+    "refit_seconds",
+    "weigh",
+]

@@ -15,8 +15,8 @@ def honest_score(resamples: Resamples) -> HonestScore:
     The value is the chosen ensemble's own score on all its out-of-fold rows, corrected by how much worse
     selections do on rows that did not choose them (`resample`). The interval covers the sampling of rows
     and the choice of the ensemble; it does not cover a shift of the data, nor the variation of base models
-    fitted again on other rows. A bag's out-of-fold score comes from one model a row, while new rows get the
-    whole bag: the value is a little pessimistic in that respect, and shown unadjusted.
+    fitted again on other rows. A bag's out-of-fold score comes from one model a row and repeat, while new
+    rows get the whole bag: the value is a little pessimistic in that respect, and shown unadjusted.
 
     Noise can make the optimism come out negative; it is taken as at least 0, so that the value is never
     better than the score on the rows that chose. Where too few rows or blocks carry the metric, the ends are

@@ -71,7 +71,7 @@ def canonical_column(cells: Cells, column: ColumnSchema) -> tuple[Column, list[D
         return Column(column.id, column.kind, codes.astype(np.int32), tuple(levels)), missing
     if column.categories is not None:
         return _coded(cells, column, column.categories)
-    values, bad = canonical_numbers(cells, column.parse)
+    values, bad = canonical_numbers(cells, _rule(cells, column))
     deviations = _new_missing(np.isnan(values) & ~bad, column)
     if bad.any():
         deviations.append(_deviation(column, "unparseable", cells, bad))
@@ -106,6 +106,12 @@ def canonical_numbers(cells: Cells, rule: str) -> tuple[FloatArray, NDArray[np.b
     elif head == "bool":
         bad = ~np.isnan(values) & (values != 0) & (values != 1)
     return np.where(bad, np.nan, values) if bad.any() else values, bad
+
+
+def _rule(cells: Cells, column: ColumnSchema) -> str:
+    """Return the column's rule; text is read more strictly where training saw typed numbers."""
+    typed = column.parse == "number" and _family(column.dtype) in {"integer", "float", "boolean"}
+    return "number:plain" if typed and cells.form is Form.TEXT else column.parse
 
 
 def canonical_texts(cells: Cells, rule: str) -> tuple[NDArray[np.intp], Texts]:
@@ -195,7 +201,7 @@ def _changed_dtype(cells: Cells, column: ColumnSchema) -> list[Deviation]:
     """Compare families of types: int32 for int64, or whole numbers as floats, are no change."""
     before, now = _family(column.dtype), _family(cells.dtype)
     if now == "object":
-        now = "text" if cells.form is Form.TEXT else "object"
+        now = {Form.TEXT: "text", Form.NUMBER: "float"}.get(cells.form, "object")
     if before == "object" and column.parse == "string":
         before = "text"
     if (

@@ -1,5 +1,6 @@
 """One column as the user gave it, whatever its pandas type, read into one of five forms."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -19,6 +20,8 @@ Texts = NDArray[np.object_]
 
 EXACT_INTEGERS = 2**53
 """Above it float64 does not hold every integer; such columns are read as text."""
+
+_NO_TEXT = re.compile(r"^<.* at 0x[0-9a-fA-F]+>$", re.DOTALL)  # an address says nothing in the next process
 
 
 class Form(StrEnum):
@@ -123,7 +126,8 @@ def read_cells(series: "pd.Series[Any]", name: object = None) -> Cells:
     Raises
     ------
     UnreadableCellsError
-        If cells hold lists, dicts, bytes, arrays or complex numbers; names the column.
+        If cells hold lists, dicts, bytes, arrays, complex numbers or objects without a text of their own;
+        names the column.
     """
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -133,7 +137,7 @@ def read_cells(series: "pd.Series[Any]", name: object = None) -> Cells:
     if isinstance(dtype, pd.PeriodDtype):
         return read_cells(series.dt.to_timestamp(), name)
     if isinstance(dtype, pd.IntervalDtype):
-        return _read_objects(series.astype(object), str(dtype), name)
+        return _read_intervals(series, str(dtype))
     if isinstance(dtype, pd.ArrowDtype):
         return _read_arrow(series, name)
     return _read_typed(series, name)
@@ -214,7 +218,10 @@ def _read_objects(series: "pd.Series[Any]", dtype: str, name: object) -> Cells:
     inferred = pd.api.types.infer_dtype(series, skipna=True)
     if inferred == "string":
         return _read_strings(series, dtype)
-    if inferred in {"boolean", "floating", "mixed-integer-float", "decimal", "empty"}:
+    if inferred == "interval":
+        return _read_intervals(series, dtype)
+    is_exact = inferred == "integer" and series.dropna().abs().max() <= EXACT_INTEGERS
+    if is_exact or inferred in {"boolean", "floating", "mixed-integer-float", "decimal", "empty"}:
         form = Form.BOOLEAN if inferred == "boolean" else Form.NUMBER
         return Cells(form, dtype, _floats(series))
     if inferred in {"datetime", "datetime64", "date"}:
@@ -222,8 +229,6 @@ def _read_objects(series: "pd.Series[Any]", dtype: str, name: object) -> Cells:
     if inferred in {"timedelta", "timedelta64"}:
         return Cells(Form.TIMEDELTA, dtype, _floats(pd.to_timedelta(series).dt.total_seconds()))
     _check_objects(series, name)
-    if inferred == "integer" and series.dropna().abs().max() <= EXACT_INTEGERS:
-        return Cells(Form.NUMBER, dtype, _floats(series))
     return _read_mixed(series, dtype)
 
 
@@ -236,6 +241,20 @@ def _check_objects(series: "pd.Series[Any]", name: object) -> None:
     for value in values:
         if isinstance(value, bytes | complex | tuple | frozenset):
             raise _unreadable(name, value, "Turn it into plain columns (bytes: decode them), or drop it.")
+        if not isinstance(value, str | int | float) and _NO_TEXT.match(str(value)):
+            raise _unreadable(name, value, "Turn it into text or numbers, or drop it.")
+
+
+def _read_intervals(series: "pd.Series[Any]", dtype: str) -> Cells:
+    """Read intervals as text whose levels are in the order of the intervals, as if a category said so."""
+    codes, uniques = pd.factorize(series)
+    levels = list(uniques)
+    order = sorted(range(len(levels)), key=lambda code: (levels[code].left, levels[code].right))
+    place = np.empty(len(levels) + 1, dtype=np.intp)
+    place[order] = np.arange(len(levels))
+    place[-1] = -1
+    texts = _objects(str(levels[code]) for code in order)
+    return Cells(Form.TEXT, dtype, None, place[codes], texts, ordered=True)
 
 
 def _read_mixed(series: "pd.Series[Any]", dtype: str) -> Cells:
@@ -244,7 +263,15 @@ def _read_mixed(series: "pd.Series[Any]", dtype: str) -> Cells:
     cells = _text_cells(codes, _objects(text_of(value) for value in values), dtype)
     kept = [value for value in values if not isinstance(value, str) or value.strip()]
     numbers = np.fromiter((_number_of(value) for value in kept), np.float64, len(kept))
+    if all(isinstance(value, float | np.floating | Decimal) or _is_exact(value) for value in kept):
+        return Cells(Form.NUMBER, dtype, np.append(numbers, np.nan)[cells.texts()[0]])
     return replace(cells, numbers_among=numbers)
+
+
+def _is_exact(value: object) -> bool:
+    """Say whether a value is a whole number that float64 holds; truth values are none."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_whole and abs(value) <= EXACT_INTEGERS  # type: ignore[arg-type]
 
 
 def _number_of(value: object) -> float:
@@ -285,6 +312,7 @@ def _read_category(series: "pd.Series[Any]", name: object) -> Cells:
         values = np.append(inner.numbers(), np.nan)[codes]
         return Cells(inner.form, dtype, values, is_category=True, ordered=ordered, is_single=inner.is_single)
     inner_codes = np.append(inner.codes, -1)[codes]
+    ordered |= inner.ordered
     return replace(inner, _parsed={}, dtype=dtype, codes=inner_codes, is_category=True, ordered=ordered)
 
 

@@ -40,22 +40,24 @@ def check_folds(
 
 
 def _weighted(plan: FoldPlan, weight: FloatArray) -> tuple[FoldPlan, tuple[Finding, ...]]:
-    kept = [fold for fold in plan.folds if _counts(fold, weight)]
-    n_dropped = len(plan) - len(kept)
+    kept = [fold for fold in plan.first_repeat if _counts(fold, weight)]
+    n_folds = plan.folds_per_repeat
+    n_dropped = n_folds - len(kept)
     if n_dropped == 0:
         return plan, ()
     if len(kept) < 2:
         raise InputError(
-            f"Rows with a weight above 0 are on both sides of {len(kept)} of {len(plan)} folds only, too few "
+            f"Rows with a weight above 0 are on both sides of {len(kept)} of {n_folds} folds only, too few "
             "to judge a model. Spread the weights over more rows, groups or points in time, or drop the rows "
             "of weight 0."
         )
     message = (
-        f"{n_dropped} of {len(plan)} folds are left out: in them all rows to train on, or all rows held out, "
+        f"{n_dropped} of {n_folds} folds are left out: in them all rows to train on, or all rows held out, "
         "have a weight of 0."
     )
     way_out = "Drop the rows of weight 0, or give them some weight."
     dropped = Finding("weightless_fold", Severity.WARNING, message, way_out)
+    # Dealing puts rows that count into every fold: only a plan of one repeat, not dealt by us, loses folds.
     return FoldPlan(tuple(kept), plan.scheme, plan.blocks), (dropped,)
 
 
@@ -64,8 +66,8 @@ def _counts(fold: Fold, weight: FloatArray) -> bool:
 
 
 def _shared_groups(plan: FoldPlan, groups: NDArray[np.intp]) -> list[Finding]:
-    """Find the folds of the user's own splitter that groups don't bind."""
-    shared = [np.intersect1d(groups[fold.train], groups[fold.held_out]) for fold in plan.folds]
+    """Find the folds of the user's own splitter, which has no repeats, that groups don't bind."""
+    shared = [np.intersect1d(groups[fold.train], groups[fold.held_out]) for fold in plan.first_repeat]
     leaking = [number for number, found in enumerate(shared) if len(found)]
     if not leaking:
         return []
@@ -74,9 +76,9 @@ def _shared_groups(plan: FoldPlan, groups: NDArray[np.intp]) -> list[Finding]:
     same = groups == shared[first][0]
     trained, judged = fold.train[same[fold.train]][0], fold.held_out[same[fold.held_out]][0]
     message = (
-        f"The splitter puts groups on both sides of {len(leaking)} of {len(plan)} folds: in fold {first} it "
-        f"trains on row {trained} and holds out row {judged} of the same group, one of {len(shared[first])}. "
-        "Scores will be too good."
+        f"The splitter puts groups on both sides of {len(leaking)} of {len(shared)} folds: in fold {first} "
+        f"it trains on row {trained} and holds out row {judged} of the same group, one of "
+        f"{len(shared[first])}. Scores will be too good."
     )
     way_out = "Use a splitter that takes groups, such as GroupKFold, or leave the splitter out."
     return [Finding("groups_split", Severity.WARNING, message, way_out)]

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import Finding, Schema, SchemaReport, Severity
 from tabular_automl.core.task import Task
-from tabular_automl.ingest.cells import Form, UnreadableCellsError, read_cells
+from tabular_automl.ingest.cells import UnreadableCellsError, read_cells
+from tabular_automl.ingest.target_cells import missing_and_infinite
 
 MIN_ROWS = 10
 """Fewer rows leave nothing to hold out."""
@@ -70,21 +72,19 @@ def check_target(target: "pd.Series[Any]", name: object) -> list[Finding]:
     except UnreadableCellsError as error:
         return [_error("unreadable_target", str(error), "", text)]
     values = cells.codes if cells.codes is not None else cells.numbers()
-    missing = values < 0 if cells.form is Form.TEXT else np.isnan(values)
+    missing, infinite = missing_and_infinite(cells)
     found = []
     if missing.any():
-        count, first = int(missing.sum()), int(np.flatnonzero(missing)[0])
-        message = f"Target {text!r} is missing in {count} of {len(values)} rows, the first is row {first}."
-        way_out = f"Drop them: df.dropna(subset=[{name!r}])."
+        first = int(np.flatnonzero(missing)[0])
+        message = f"Target {text!r} is missing in {_counted(target, missing)}."
+        way_out = "Fill them, or leave these rows out: missing_target='drop'."
+        if isinstance(target.iloc[first], str) and target.iloc[first].strip():
+            way_out += f" If {target.iloc[first]!r} is a class, make the target a category."
         found.append(_error("missing_target", message, way_out, text))
-    if cells.form is not Form.TEXT and np.isinf(values).any():
-        infinite = np.isinf(values)
-        first = int(np.flatnonzero(infinite)[0])
-        message = (
-            f"Target {text!r} is infinite in {int(infinite.sum())} rows, the first is row {first} "
-            f"({target.iloc[first]})."
-        )
-        found.append(_error("infinite_target", message, "Drop these rows or give them a number.", text))
+    if infinite.any():
+        message = f"Target {text!r} is infinite in {_counted(target, infinite)}."
+        way_out = "Give them a number, or leave these rows out: missing_target='drop'."
+        found.append(_error("infinite_target", message, way_out, text))
     distinct = pd.unique(values[~missing])
     if len(distinct) == 1 and len(values) > 1:
         message = f"Target {text!r} is constant: every row is {target[~missing].tolist()[0]!r}."
@@ -92,6 +92,13 @@ def check_target(target: "pd.Series[Any]", name: object) -> list[Finding]:
             _error("constant_target", message, "There is nothing to learn; choose another target.", text)
         )
     return found
+
+
+def _counted(target: "pd.Series[Any]", rows: NDArray[np.bool_]) -> str:
+    first = int(np.flatnonzero(rows)[0])
+    cell = target.iloc[first]
+    shown = repr(cell) if isinstance(cell, str) else str(cell)
+    return f"{int(rows.sum())} of {len(rows)} rows, the first is row {first} ({shown})"
 
 
 def check_classes(task: Task, y: FloatArray) -> list[Finding]:
@@ -130,9 +137,14 @@ def check_cells(report: SchemaReport) -> list[Finding]:
     return found
 
 
-def check_features(schema: Schema) -> list[Finding]:
-    """Warn when no column is left to learn from."""
-    if schema.features:
+def check_features(schema: Schema, n_rows: int) -> list[Finding]:
+    """Warn when no column is left to learn from; say so when there are more columns than rows."""
+    n_features = len(schema.features)
+    if n_features > n_rows:
+        message = f"df has more feature columns ({n_features:,}) than rows ({n_rows:,})."
+        way_out = "Some look useful by chance alone then: trust the expected score, not single columns."
+        return [Finding("more_columns_than_rows", Severity.NOTICE, message, way_out)]
+    if n_features:
         return []
     what = (
         "df has no column besides the target"
@@ -146,13 +158,19 @@ def check_features(schema: Schema) -> list[Finding]:
     return [Finding("no_features", Severity.WARNING, message, way_out)]
 
 
-def read_all_cells(frame: pd.DataFrame) -> tuple[dict[str, Any], list[Finding]]:
-    """Read every column's cells, by internal id; columns that cannot be read are findings."""
+def read_all_cells(
+    frame: pd.DataFrame, numbers: Iterable[int] | None = None
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Read every column's cells, by internal id; columns that cannot be read are findings.
+
+    ``numbers`` are those of the ids, by default the columns' positions.
+    """
     cells, found = {}, []
     names: Sequence[object] = list(frame.columns)
-    for place, name in enumerate(names):
+    for place, number in enumerate(range(len(names)) if numbers is None else numbers):
+        name = names[place]
         try:
-            cells[f"c{place}"] = read_cells(frame.iloc[:, place], name)
+            cells[f"c{number}"] = read_cells(frame.iloc[:, place], name)
         except UnreadableCellsError as error:
             found.append(_error("unreadable_column", str(error), "", str(name)))
     return cells, found

@@ -5,7 +5,10 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -13,6 +16,10 @@ from typing import BinaryIO, cast
 from tabular_automl.core.errors import InputError
 
 DELIMITERS = (",", ";", "\t", "|")
+
+DAMAGED_GZIP = (EOFError, OSError, zlib.error)
+"""What reading a damaged file raises, compressed or not."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _OTHER_FILES = {
     b"PK\x03\x04": "an Excel workbook or zip archive",
@@ -24,6 +31,7 @@ _OTHER_FILES = {
 }
 _BLOCK = 1 << 20
 _SAMPLE_LINES = 100
+_ODD_DELIMITERS = ("^", "~", "\x01", "¦", "#", ":", " ")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?\s*")
 
 
@@ -76,11 +84,7 @@ def sniff_csv(path: Path) -> CsvFormat:
         If the file is empty, of another type, or seems to have no header; names the file and a hint.
     """
     encoding = _encoding(path)
-    with (
-        open_bytes(path) as raw,
-        io.TextIOWrapper(raw, encoding=encoding, newline="", errors="replace") as text,
-    ):
-        lines = [line for line, _ in zip(text, range(_SAMPLE_LINES), strict=False)]
+    lines = _first_lines(path, encoding)
     if not any(line.strip() for line in lines):
         raise InputError(f"File {str(path)!r} is empty. A header line and rows are needed.")
     delimiter = _delimiter(lines)
@@ -91,9 +95,13 @@ def sniff_csv(path: Path) -> CsvFormat:
         raise InputError(
             f"File {str(path)!r}, line {reader.line_num}: the header cannot be read ({error})."
         ) from error
-    _check_header(path, names, reader.line_num)
+    header_lines = reader.line_num
+    where = f"File {str(path)!r}, line {header_lines}"
+    if len(names) == 1:
+        _check_delimiter(where, lines)
+    _check_header(where, names, _rows(reader, len(names)))
     plain = tuple(name.strip() or f"Unnamed: {place}" for place, name in enumerate(names))
-    return CsvFormat(delimiter, encoding, plain, reader.line_num)
+    return CsvFormat(delimiter, encoding, plain, header_lines)
 
 
 def check_row_lengths(path: Path, form: CsvFormat) -> None:
@@ -127,8 +135,9 @@ def _encoding(path: Path) -> str:
                 return "utf-8-sig"
             if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 return "utf-16"
-            if head[1:200:2].count(0) > len(head[1:200:2]) / 2:
-                return "utf-16-le"
+            for encoding, high_bytes in (("utf-16-le", head[1:200:2]), ("utf-16-be", head[:200:2])):
+                if high_bytes.count(0) > len(high_bytes) / 2:
+                    return encoding
             decoder = codecs.getincrementaldecoder("utf-8")()
             while head:
                 decoder.decode(head)
@@ -136,12 +145,26 @@ def _encoding(path: Path) -> str:
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return "cp1252" if _decodes(path, "cp1252") else "latin-1"
-        except (EOFError, OSError) as error:
+        except DAMAGED_GZIP as error:
             raise InputError(
                 f"File {str(path)!r} is damaged: its compressed content ends early or is wrong ({error}). "
                 "Copy it again."
             ) from error
     return "utf-8"
+
+
+def _first_lines(path: Path, encoding: str) -> list[str]:
+    with (
+        open_bytes(path) as raw,
+        io.TextIOWrapper(raw, encoding=encoding, newline="", errors="replace") as text,
+    ):
+        try:
+            return [line for line, _ in zip(text, range(_SAMPLE_LINES), strict=False)]
+        except DAMAGED_GZIP as error:
+            raise InputError(
+                f"File {str(path)!r} is damaged: its compressed content ends early or is wrong ({error}). "
+                "Copy it again."
+            ) from error
 
 
 def _decodes(path: Path, encoding: str) -> bool:
@@ -185,11 +208,42 @@ def _delimiter(lines: list[str]) -> str:
     return best
 
 
-def _check_header(path: Path, names: list[str], line: int) -> None:
+def _rows(reader: Iterator[list[str]], size: int) -> list[list[str]]:
+    """Return the sampled rows below the header that have its number of cells, as far as they can be read."""
+    rows: list[list[str]] = []
+    with suppress(csv.Error):
+        rows.extend(cells for cells in reader if len(cells) == size)
+    return rows
+
+
+def _check_delimiter(where: str, lines: list[str]) -> None:
+    """Refuse one column whose lines all hold a mark equally often: it is cut by that mark, not by ours."""
+    filled = [line.rstrip("\r\n") for line in lines if line.strip()]
+    for mark in _ODD_DELIMITERS:
+        counts = {line.count(mark) for line in filled}
+        if len(filled) > 1 and len(counts) == 1 and counts.pop() >= (2 if mark in " :" else 1):
+            raise InputError(
+                f"{where}: the file has one column only, {filled[0]!r}, but every line has as many {mark!r}, "
+                f"which may be its delimiter. Read it yourself, as by pd.read_csv(path, sep={mark!r}), and "
+                "pass the frame, or save it with commas."
+            )
+
+
+def _check_header(where: str, names: list[str], rows: list[list[str]]) -> None:
+    """Refuse a first line of values: of numbers alone, or also of words that their column repeats below."""
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     is_counted = len(set(names)) == len(names) and all(name.strip().isdigit() for name in numbers)
     if len(numbers) == len(names) and not is_counted:
         raise InputError(
-            f"File {str(path)!r}, line {line}: instead of column names there are numbers "
-            f"({', '.join(names[:5])}). Add a header line."
+            f"{where}: instead of column names there are numbers ({', '.join(names[:5])}). Add a header line."
+        )
+    words = [(place, name) for place, name in enumerate(names) if name.strip() and name not in numbers]
+    repeated = [name for place, name in words if any(cells[place] == name for cells in rows)]
+    # A header that is there twice repeats as a whole; it is no row.
+    if repeated and names not in rows and 2 * (len(numbers) + len(repeated)) >= len(names) > 1:
+        shown = ", ".join(map(repr, repeated[:3]))
+        shown = ", ".join(map(repr, repeated[:3]))
+        raise InputError(
+            f"{where}: instead of column names there are values, as the same columns hold {shown} again "
+            "below. Add a header line."
         )

@@ -45,9 +45,9 @@ class Duplicates:
 def find_duplicates(table: Table, y: FloatArray) -> Duplicates:
     """Group full duplicates (features and target).
 
-    Equal rows are expected where columns have few levels. Assuming columns independent, but trusting only
-    half of the information this gives, fewer than 0.3 expected equal rows count as unexplained. Those
-    rows are kept in one fold.
+    Equal rows are expected where columns have few levels, not where values are measured. Assuming columns
+    independent, but trusting only half of the information this gives, fewer than 0.3 expected equal rows
+    count as unexplained. Those rows are kept in one fold.
 
     Parameters
     ----------
@@ -64,8 +64,8 @@ def find_duplicates(table: Table, y: FloatArray) -> Duplicates:
     if n_copies == 0:
         return alone
     repeated = np.flatnonzero(counts[inverse] > 1)
-    information = _information(table, y, repeated)
-    expected = n_rows * np.exp(-DEPENDENCE * information)
+    information = _information(table, y, repeated, len(counts))
+    expected = n_rows * np.exp(-information)
     surprising = repeated[expected < CHANCE]
     if not len(surprising):
         return Duplicates(None, n_copies, 0)
@@ -110,10 +110,20 @@ def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return values ^ (values >> np.uint64(27))
 
 
-def _information(table: Table, y: FloatArray, rows: NDArray[np.intp]) -> FloatArray:
-    """Return how surprising each row is, in nats, were the columns independent."""
-    total = np.zeros(len(rows))
+def _information(table: Table, y: FloatArray, rows: NDArray[np.intp], n_distinct: int) -> FloatArray:
+    """Return how surprising it is that each of ``rows`` has an equal, in nats.
+
+    It is that of the most surprising column, or of all together, of which half is trusted. Where each of the
+    ``n_distinct`` different rows has a value of its own, as with measurements of many digits, none of their
+    pairs is equal; then one pair is the most that can be expected.
+    """
+    log_pairs = np.log(max(n_distinct * (n_distinct - 1) / 2, 1.0))
+    total, strongest = np.zeros(len(rows)), np.zeros(len(rows))
     for values in (*(column.values for column in table.columns), y):
         codes, _ = pd.factorize(values, use_na_sentinel=False)  # NaNs are one level
-        total -= np.log(np.bincount(codes)[codes[rows]] / len(values))
-    return total
+        counts = np.bincount(codes)
+        own = -np.log(counts[codes[rows]] / len(values))
+        own = np.full(len(rows), log_pairs) if len(counts) == n_distinct else own
+        total += own
+        strongest = np.maximum(strongest, own)
+    return np.maximum(strongest, DEPENDENCE * total)

@@ -35,6 +35,11 @@ def to_pandas(df: Any) -> pd.DataFrame:
             f"df is a {type(df).__name__}, which has no column names of its own. Pass pd.DataFrame(df), "
             "with a name for each column."
         )
+    if hasattr(df, "tocsr") and hasattr(df, "nnz"):
+        raise InputError(
+            f"df is a {type(df).__name__}, a sparse matrix without column names. Pass "
+            "pd.DataFrame.sparse.from_spmatrix(df, columns=…)."
+        )
     import narwhals as nw
 
     try:

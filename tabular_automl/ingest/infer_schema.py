@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
 from tabular_automl.ingest.canonical import canonical_numbers, canonical_texts
-from tabular_automl.ingest.cells import Cells, Form, Texts
-from tabular_automl.preprocessing.parsing import guess_rule
+from tabular_automl.ingest.cells import EXACT_INTEGERS, Cells, Form, Texts
+from tabular_automl.ingest.na_texts import without_na_texts
+from tabular_automl.preprocessing.parsing import guess_rule, is_missing_token
+
+MANY_KEYS = 0.05
+"""With a larger share of whole numbers that float64 does not hold exactly, a column is one of keys."""
 
 IDENTIFIER_SHARE = 0.95
 """Strings are taken for identifiers when at least this share of them is distinct."""
@@ -32,8 +36,7 @@ _ID_WORDS = frozenset(
 _NOT_IDS = frozenset(
     {"paid", "prepaid", "bid", "grid", "humid", "acid", "solid", "fluid", "valid", "invalid", "covid"}
 )
-_NA_TEXTS = frozenset({"NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "<NA>", "#N/A", "NaT"})
-_CODE_OF_TWO = re.compile(r"[A-Z]{2}")
+_WHOLE = re.compile(r"\s*[+-]?\d{16,}\s*")
 _DEFAULT_RULE = {
     Form.NUMBER: "number",
     Form.BOOLEAN: "bool",
@@ -128,7 +131,7 @@ def _decide_number(values: NDArray[np.float64], distinct: NDArray[np.float64], n
 
 
 def _decide_text(cells: Cells, name: str) -> _Decision:
-    codes, levels = _without_na_texts(cells)
+    codes, levels = without_na_texts(cells)
     counts = np.bincount(codes[codes >= 0], minlength=len(levels))
     present = counts > 0
     levels, counts = levels[present], counts[present]
@@ -139,20 +142,34 @@ def _decide_text(cells: Cells, name: str) -> _Decision:
     if cells.is_category:
         return _Decision(Kind.CATEGORICAL, "string", "Its type is a category.")
     rule = guess_rule(levels, counts)
-    if rule is not None:
-        parsed = cells.parsed_levels(rule)[present]
-        return _decide_parsed(levels, parsed, rule, key_name=name if (counts == 1).all() else "")
-    return _decide_string(levels, counts)
+    if rule is None:
+        return _decide_string(levels, counts)
+    if rule == "number" and _share_of_keys(levels, counts) > MANY_KEYS:
+        keys = _decide_string(levels, counts)
+        return replace(keys, reason=f"Whole numbers beyond 2^53 are taken for keys. {keys.reason}")
+    parsed = cells.parsed_levels(rule)[present]
+    return _decide_parsed(levels, counts, parsed, rule, key_name=name if (counts == 1).all() else "")
 
 
-def _decide_parsed(levels: Texts, parsed: FloatArray, rule: str, *, key_name: str) -> _Decision:
+def _share_of_keys(levels: Texts, counts: NDArray[np.intp]) -> float:
+    """Return the share of rows with a whole number that float64 does not hold exactly."""
+    large = [
+        bool(_WHOLE.fullmatch(text)) and (len(text) > 25 or abs(int(text)) > EXACT_INTEGERS)
+        for text in levels
+    ]
+    return float(np.average(large, weights=counts))
+
+
+def _decide_parsed(
+    levels: Texts, counts: NDArray[np.intp], parsed: FloatArray, rule: str, *, key_name: str
+) -> _Decision:
     head, _, form = rule.partition(":")
     if head == "number" and key_name:
         as_number = _decide_number(parsed, parsed[np.isfinite(parsed)], key_name)
         if as_number.kind is Kind.IDENTIFIER:
             return replace(as_number, parse="string")
     n_distinct = len(np.unique(parsed[np.isfinite(parsed)]))
-    share = "all" if np.isfinite(parsed).all() else "over 95%"
+    share = _share_in_words(levels, counts, parsed)
     if head == "bool":
         return _Decision(Kind.BINARY, rule, f"Its texts are {levels[0]!r} and {levels[1]!r}.")
     if head == "datetime":
@@ -164,6 +181,14 @@ def _decide_parsed(levels: Texts, parsed: FloatArray, rule: str, *, key_name: st
     what = "times, taken in seconds" if head == "timedelta" else "numbers"
     decimal = " with a decimal comma" if form == "comma" else ""
     return _Decision(kind, rule, f"Texts of which {share} are {what}{decimal}, such as {levels[0]!r}.")
+
+
+def _share_in_words(levels: Texts, counts: NDArray[np.intp], parsed: FloatArray) -> str:
+    """Say how many of the rows with a text follow the rule, never rounding up to all of them."""
+    bad = np.isnan(parsed) & [not is_missing_token(text) for text in levels]
+    kept = ~np.isnan(parsed) | bad
+    share = float(np.average(~bad[kept], weights=counts[kept]))
+    return "all" if not bad.any() else f"{np.floor(1000 * share) / 10:g}%"
 
 
 def _decide_string(levels: Texts, counts: NDArray[np.intp]) -> _Decision:
@@ -201,7 +226,7 @@ def is_id_name(name: str) -> bool:
 def _follow(cells: Cells, kind: Kind) -> _Decision:
     """Take a column for what the user says it is."""
     reason = "Set by you."
-    if kind in {Kind.TEXT, Kind.IDENTIFIER, Kind.CONSTANT}:
+    if kind in {Kind.TEXT, Kind.IDENTIFIER, Kind.CONSTANT, Kind.LEFT_OUT}:
         return _Decision(kind, "string", reason)
     if kind is Kind.CATEGORICAL:
         return _Decision(kind, "number" if cells.form is Form.NUMBER else "string", reason)
@@ -269,7 +294,7 @@ def _column_schema(cells: Cells, decision: _Decision, name: Any, id_: str) -> Co
 
 def _with_categories(draft: ColumnSchema, cells: Cells) -> ColumnSchema:
     codes, levels = (
-        _without_na_texts(cells) if draft.parse == "string" else canonical_texts(cells, draft.parse)
+        without_na_texts(cells) if draft.parse == "string" else canonical_texts(cells, draft.parse)
     )
     used = np.bincount(codes[codes >= 0], minlength=len(levels)) > 0
     seen = list(dict.fromkeys(levels[used]))
@@ -279,18 +304,6 @@ def _with_categories(draft: ColumnSchema, cells: Cells) -> ColumnSchema:
     elif not cells.ordered:
         seen = sorted(seen)
     return replace(draft, missing_share=_share(codes < 0), n_unique=len(seen), categories=tuple(seen))
-
-
-def _without_na_texts(cells: Cells) -> tuple[NDArray[np.intp], Texts]:
-    """Take "NA" and its kin for missing, but not in a column of two-letter codes (Namibia is NA)."""
-    codes, levels = cells.texts()
-    is_na = np.fromiter((text in _NA_TEXTS for text in levels), bool, len(levels))
-    if not is_na.any() or cells.is_category:
-        return codes, levels
-    others = levels[~is_na]
-    if len(others) >= 5 and np.mean([bool(_CODE_OF_TWO.fullmatch(text)) for text in others]) > 0.8:
-        is_na &= levels != "NA"
-    return np.where(np.append(is_na, False)[codes], -1, codes), levels
 
 
 def _check_overrides(frame: pd.DataFrame, overrides: Mapping[Any, str]) -> list[Finding]:

@@ -14,11 +14,16 @@ from tabular_automl.core.metrics import METRICS, default_metric, metric_named
 from tabular_automl.core.options import ANY_CLASSIFICATION, Options
 from tabular_automl.core.schema import AMBIGUOUS_TASK, Finding, Severity
 from tabular_automl.core.task import Label, TargetType, Task, TaskKind, dtype_text, value_type
-from tabular_automl.ingest.cells import Cells, Form, read_cells
-from tabular_automl.preprocessing.parsing import guess_rule, parse_texts
+from tabular_automl.ingest.cells import Cells, Form, read_cells, text_of
+from tabular_automl.preprocessing.parsing import guess_rule
 
 MAX_INTEGER_CLASSES = 10
 """Integers with more distinct values than this are taken for quantities."""
+
+LARGEST, SMALLEST = 1e100, 1e-100
+"""Values of a target beyond the first, or differences below the second, are refused."""
+
+_OF_ONE_TYPE = frozenset({"string", "boolean", "integer"})
 
 AMBIGUOUS_CLASSES = 50
 """Up to this many distinct integers a target could well be either, and the notice says so."""
@@ -26,13 +31,17 @@ AMBIGUOUS_CLASSES = 50
 
 @dataclass(frozen=True, eq=False)
 class _Target:
-    """The target read once: its cells and, where they are (or parse as) numbers, their values."""
+    """The target read once: its cells and, where they are (or parse as) numbers, their values.
+
+    ``stranger`` is a text that is no number where nearly all others are.
+    """
 
     name: Any
     series: "pd.Series[Any]"
     cells: Cells
     numbers: FloatArray | None
     n_distinct: int
+    stranger: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -66,6 +75,7 @@ def infer_task(target: "pd.Series[Any]", options: Options) -> tuple[Task, FloatA
     metric = metric_named(options.metric, kind) if options.metric else default_metric(kind)
     if kind is TaskKind.REGRESSION:
         assert seen.numbers is not None  # noqa: S101 (_decide_kind has refused anything else)
+        _check_scale(seen.name, seen.numbers)
         return Task(seen.name, kind, value_type(target.dtype), metric.name), seen.numbers, findings
     classes, codes = _classes(seen)
     task = Task(seen.name, kind, _label_type(seen), metric.name, classes)
@@ -80,17 +90,19 @@ def _read_target(target: "pd.Series[Any]", options: Options) -> _Target:
             f"Target {str(options.target)!r} holds points in time, which cannot be predicted. Turn it into "
             "a number, such as days since a date."
         )
-    numbers: FloatArray | None
-    if cells.codes is not None and cells.levels is not None:
-        counts = np.bincount(cells.codes, minlength=len(cells.levels))
-        rule = None if cells.is_category else guess_rule(cells.levels, counts)
-        numbers = parse_texts(cells.levels, rule)[cells.codes] if rule and rule.startswith("number") else None
-        numbers = None if numbers is not None and np.isnan(numbers).any() else numbers
-        n_distinct = int((counts > 0).sum())
-    else:
+    if cells.codes is None or cells.levels is None:
         numbers = cells.numbers()
-        n_distinct = len(pd.unique(numbers))
-    return _Target(options.target, target, cells, numbers, n_distinct)
+        return _Target(options.target, target, cells, numbers, len(pd.unique(numbers)))
+    counts = np.bincount(cells.codes, minlength=len(cells.levels))
+    rule = None if cells.is_category else guess_rule(cells.levels, counts)
+    n_distinct = int((counts > 0).sum())
+    if rule is None or not rule.startswith("number"):
+        return _Target(options.target, target, cells, None, n_distinct)
+    parsed = cells.parsed_levels(rule)
+    strangers = cells.levels[(counts > 0) & ~np.isfinite(parsed)]
+    if len(strangers):
+        return _Target(options.target, target, cells, None, n_distinct, str(strangers[0]))
+    return _Target(options.target, target, cells, parsed[cells.codes], n_distinct)
 
 
 def _decide_kind(seen: _Target, options: Options) -> tuple[TaskKind, tuple[Finding, ...]]:
@@ -116,10 +128,10 @@ def _check_asked(seen: _Target, kind: TaskKind) -> TaskKind:
     where = f"Target {str(seen.name)!r}"
     if kind is TaskKind.REGRESSION:
         if seen.numbers is None:
-            example = str(seen.series.iloc[0])
+            example = seen.stranger or str(seen.series.iloc[0])
             raise InputError(
-                f"{where} is text such as {example!r}; regression needs numbers. Say "
-                "task='classification', or turn it into numbers."
+                f"{where} is text such as {example!r}; regression needs numbers. Turn it into numbers, or, "
+                "if these are labels, say task='classification'."
             )
         return kind
     if kind is TaskKind.BINARY and seen.n_distinct != 2:
@@ -129,9 +141,14 @@ def _check_asked(seen: _Target, kind: TaskKind) -> TaskKind:
     if kind is TaskKind.MULTICLASS and seen.n_distinct == 2:
         return TaskKind.BINARY
     if seen.n_distinct > len(seen.series) / 2:
+        way_out = "Say task='regression', or merge rare classes."
+        if seen.numbers is None:
+            way_out = "Merge rare classes, or turn it into numbers."
+        if seen.stranger is not None:
+            way_out = f"It would be numbers, but for texts such as {seen.stranger!r}: correct these."
         raise InputError(
             f"{where} has {seen.n_distinct} distinct values in {len(seen.series)} rows: too many to be "
-            "classes. Say task='regression', or merge rare classes."
+            f"classes. {way_out}"
         )
     return kind
 
@@ -147,9 +164,11 @@ def _kind_by_metric(name: str | None, classification: TaskKind) -> TaskKind | No
 def _looks_like_classes(seen: _Target) -> bool:
     """Say whether whole numbers look like labels: few of them, without large gaps, each in several rows."""
     assert seen.numbers is not None  # noqa: S101 (whole numbers only)
-    levels, counts = np.unique(seen.numbers, return_counts=True)
-    spread = levels[-1] - levels[0] + 1
-    return bool(len(levels) <= MAX_INTEGER_CLASSES and spread <= 2 * len(levels) and counts.mean() >= 5)
+    spread = seen.numbers.max() - seen.numbers.min() + 1
+    rows_a_level = len(seen.numbers) / seen.n_distinct
+    return bool(
+        seen.n_distinct <= MAX_INTEGER_CLASSES and spread <= 2 * seen.n_distinct and rows_a_level >= 5
+    )
 
 
 def _ambiguous(seen: _Target, kind: TaskKind) -> Finding:
@@ -171,6 +190,8 @@ def _ambiguous(seen: _Target, kind: TaskKind) -> Finding:
 def _parsed_notice(seen: _Target) -> tuple[Finding, ...]:
     if seen.cells.form is Form.TIMEDELTA:
         message, way_out = f"Target {str(seen.name)!r} is a duration; it is predicted in seconds.", ""
+    elif isinstance(seen.series.iloc[0], Decimal):
+        message, way_out = f"Target {str(seen.name)!r} holds Decimals; it is predicted in floats.", ""
     elif seen.cells.form is Form.TEXT:
         message = (
             f"Target {str(seen.name)!r} is text that reads as numbers; it is taken for a quantity "
@@ -182,6 +203,18 @@ def _parsed_notice(seen: _Target) -> tuple[Finding, ...]:
     return (Finding("parsed_target", Severity.NOTICE, message, way_out, str(seen.name)),)
 
 
+def _check_scale(name: object, values: FloatArray) -> None:
+    """Refuse values whose squares, or those of their differences, leave double precision."""
+    largest, spread = float(np.abs(values).max()), float(np.ptp(values))
+    if largest <= LARGEST and spread >= SMALLEST:
+        return
+    what = f"reaches {largest:g}" if largest > LARGEST else f"differs by {spread:g} at most"
+    raise InputError(
+        f"Target {str(name)!r} {what}, so that floating-point numbers cannot hold squared errors of it. "
+        "Subtract a constant, or change the unit."
+    )
+
+
 def _many_classes(seen: _Target, kind: TaskKind) -> tuple[Finding, ...]:
     if kind is TaskKind.MULTICLASS and seen.n_distinct > len(seen.series) / 2:
         _check_asked(seen, kind)
@@ -191,6 +224,7 @@ def _many_classes(seen: _Target, kind: TaskKind) -> tuple[Finding, ...]:
 def _classes(seen: _Target) -> tuple[tuple[Label, ...], NDArray[np.intp]]:
     """Return labels in code order (sorted, or as an ordered category declares) and the rows' codes."""
     series = seen.series
+    _check_lookalikes(seen)
     if isinstance(series.dtype, pd.CategoricalDtype):
         raw, levels = series.cat.codes.to_numpy().astype(np.intp), list(series.cat.categories)
     else:
@@ -204,6 +238,24 @@ def _classes(seen: _Target) -> tuple[tuple[Label, ...], NDArray[np.intp]]:
     place = np.zeros(len(levels), dtype=np.intp)
     place[order] = np.arange(len(order))
     return tuple(_label(levels[code]) for code in order), place[raw]
+
+
+def _check_lookalikes(seen: _Target) -> None:
+    """Refuse labels that are equal or read alike, and yet are of different types, such as 1, True and "1"."""
+    if seen.series.dtype != object or pd.api.types.infer_dtype(seen.series) in _OF_ONE_TYPE:
+        return
+    labels = list({(type(label), label): label for label in seen.series}.values())
+    alike: dict[object, object] = {}
+    for label in labels:
+        is_number = isinstance(label, int | float | np.number) and not isinstance(label, bool)
+        for face in (text_of(label), label):
+            other = alike.setdefault(face, label)
+            both = is_number and isinstance(other, int | float | np.number) and not isinstance(other, bool)
+            if type(other) is not type(label) and not both:
+                raise InputError(
+                    f"Target {str(seen.name)!r} has labels that look alike but are of different types: "
+                    f"{other!r} and {label!r}. Make them one type, as by astype(str)."
+                )
 
 
 def _sort_key(level: object) -> tuple[int, float, str]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from tabular_automl.core.memory import memory_limit
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
-from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.core.schema import ColumnSchema, Finding, Schema, Severity
 from tabular_automl.ingest.canonical import canonical_table
 from tabular_automl.ingest.check_folds import check_folds
 from tabular_automl.ingest.checks import (
@@ -36,6 +37,8 @@ from tabular_automl.ingest.roles import (
     row_weights,
     split_roles,
 )
+from tabular_automl.ingest.screen_columns import screen_columns
+from tabular_automl.ingest.usable_rows import usable_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,35 +71,44 @@ def ingest(df: Any, options: Options) -> Problem:
     """
     options = _plainly_named(df, options)
     loaded = _load(df, options)
-    check_existing(options.existing, len(loaded.frame))
-    roles = split_roles(loaded.frame, options)
-    cells, unreadable = read_all_cells(roles.features)
+    check_existing(options.existing, len(loaded.frame), loaded.frame.index)
+    usable = usable_rows(split_roles(loaded.frame, options), options)
+    roles = usable.roles
+    screened = screen_columns(roles.features, (*options.schema, options.time_column), memory_limit())
+    raise_errors(screened.findings)
+    cells, unreadable = read_all_cells(screened.frame, screened.places)
     raise_errors([*check_target(roles.target, options.target), *unreadable])
-    inferred, on_schema = infer_schema(roles.features, cells, options.schema)
+    inferred, on_schema = infer_schema(screened.frame, cells, options.schema)
     raise_errors(on_schema)
-    schema = replace(inferred, roles=roles.names)
+    schema = Schema(_in_order((*inferred, *screened.left_out)), roles.names)
     task, y, on_task = infer_task(roles.target, options)
     table, report = canonical_table(cells, schema, len(y))
     weight = row_weights(roles.weight)
     copies = find_duplicates(table, y)
-    structure = RowStructure(row_groups(roles.groups), copies.blocks, row_times(roles.time), options.splitter)
+    structure = RowStructure(row_groups(roles.groups), copies.blocks, row_times(roles.time), usable.splitter)
     planned = plan_folds(
         y, structure, options.seed, is_classification=task.kind.is_classification, weight=weight
     )
     folds, on_folds = check_folds(planned, structure.groups, weight)
     findings = (
         *loaded.findings,
+        *usable.findings,
         *on_task,
         *check_classes(task, y),
         *on_schema,
         *check_cells(report),
-        *check_features(schema),
+        *screened.findings,
+        *check_features(schema, len(y)),
         *check_giveaways(table, y, schema, task, seed=options.seed),
         *check_duplicates(copies, len(y)),
         *on_folds,
     )
     raise_errors(findings, strict=options.strict)
-    return Problem(table, y, weight, schema, task, folds, findings)
+    return Problem(table, y, weight, schema, task, folds, findings, usable.kept)
+
+
+def _in_order(columns: Iterable[ColumnSchema]) -> tuple[ColumnSchema, ...]:
+    return tuple(sorted(columns, key=lambda column: int(column.id[1:])))
 
 
 def _plainly_named(df: Any, options: Options) -> Options:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from textwrap import shorten
 from typing import Any
 
@@ -18,6 +19,9 @@ from tabular_automl.ingest.deal import deal
 N_FOLDS = 8
 MIN_FOLDS_FOR_RARE_CLASSES = 5
 ROWS_A_FOLD = 4
+# Most rows, repeats. The fewer rows there are, the more do scores and models depend on how they were dealt,
+# and the less do fits cost. With more rows than these, time is better spent on other candidates and refits.
+REPEATS = ((2_000, 5), (10_000, 3))
 FIRST_TRAINING_SHARE = 0.3
 """Share of the earliest rows that a time-ordered plan only trains on."""
 UNEVEN_TRAINING = 1.5
@@ -59,7 +63,9 @@ def plan_folds(
 ) -> FoldPlan:
     """Return the full fold plan: 8 folds, fewer when rows, groups or rows of the rarest class are few.
 
-    Folds are stratified by class, or by eight quantile bins of a target of numbers.
+    Folds are stratified by class, or by eight quantile bins of a target of numbers. Where rows are few they
+    are dealt anew, several times, by the same rules (`count_repeats`); never in time order or with the user's
+    splitter, nor where another dealing would put the same rows together, as with one group a fold.
 
     Parameters
     ----------
@@ -85,17 +91,21 @@ def plan_folds(
         return _custom(y, structure)
     if structure.time is not None:
         return _time_ordered(structure.time, structure, count_folds(len(y), None))
-    rng = derive_rng(seed, "fold plan")
     counting = np.ones(len(y), dtype=bool) if weight is None else weight > 0
     n_folds = _count_folds(y, structure.groups, counting, is_classification=is_classification)
     strata = y.astype(np.intp) if is_classification else _quantile_bins(y)
     units = _units(structure)
-    fold_of = _deal_counting_first(strata, units, counting, n_folds, rng=rng)
+
+    def dealt(*repeat: int) -> IntArray:
+        rng = derive_rng(seed, "fold plan", *repeat)
+        return _deal_counting_first(strata, units, counting, n_folds, rng=rng)
+
+    repeats = _repeats([dealt(), *(dealt(repeat) for repeat in range(1, count_repeats(len(y))))], counting)
     if structure.groups is not None:
         scheme = "stratified grouped" if is_classification else "grouped"
     else:
         scheme = "stratified" if is_classification else "shuffled"
-    return FoldPlan(_folds_of(fold_of, n_folds), scheme, units)
+    return FoldPlan(tuple(chain(*repeats)), scheme, units, len(repeats))
 
 
 def count_folds(n_rows: int, smallest_class: int | None) -> int:
@@ -111,6 +121,15 @@ def count_folds(n_rows: int, smallest_class: int | None) -> int:
     if smallest_class is None or smallest_class >= N_FOLDS:
         return by_rows
     return min(by_rows, max(MIN_FOLDS_FOR_RARE_CLASSES, smallest_class))
+
+
+def count_repeats(n_rows: int) -> int:
+    """Return how often rows are dealt to folds: several times where they are few.
+
+    >>> [count_repeats(n_rows) for n_rows in (500, 5_000, 50_000)]
+    [5, 3, 1]
+    """
+    return next((repeats for most_rows, repeats in REPEATS if n_rows <= most_rows), 1)
 
 
 def _count_folds(
@@ -197,10 +216,25 @@ def _quantile_bins(y: FloatArray) -> IntArray:
     return np.unique(np.searchsorted(edges, y, side="right"), return_inverse=True)[1].astype(np.intp)
 
 
-def _folds_of(fold_of: IntArray, n_folds: int) -> tuple[Fold, ...]:
-    numbers = [number for number in range(n_folds) if (fold_of == number).any()]
+def _repeats(dealings: Sequence[IntArray], counting: NDArray[np.bool_]) -> list[tuple[Fold, ...]]:
+    """Return the folds of each dealing that is unlike all before it and has as many folds as the first."""
+    distinct: dict[bytes, tuple[Fold, ...]] = {}
+    for fold_of in dealings:
+        distinct.setdefault(_partition(fold_of[counting]), _folds_of(fold_of))
+    first, *others = distinct.values()
+    return [first, *(folds for folds in others if len(folds) == len(first))]
+
+
+def _partition(fold_of: IntArray) -> bytes:
+    """Return the same for all dealings that put the same rows together, whatever the folds' numbers."""
+    _, first, number = np.unique(fold_of, return_index=True, return_inverse=True)
+    return first[number].tobytes()
+
+
+def _folds_of(fold_of: IntArray) -> tuple[Fold, ...]:
     return tuple(
-        Fold(np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number)) for number in numbers
+        Fold(np.flatnonzero(fold_of != number), np.flatnonzero(fold_of == number))
+        for number in np.unique(fold_of)
     )
 
 

@@ -11,14 +11,18 @@ import pandas as pd
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.ingest.canonical import READ_AS_TEXT
-from tabular_automl.ingest.csv_format import CsvFormat, check_row_lengths, open_bytes, sniff_csv
+from tabular_automl.ingest.csv_format import DAMAGED_GZIP, CsvFormat, check_row_lengths, open_bytes, sniff_csv
 from tabular_automl.ingest.frames import to_pandas
 
 NA_TEXTS = ("", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "<NA>", "#N/A", "NaT")
 """Texts that a CSV cell holds for "missing" in columns of numbers and truth values."""
 
+CHUNK_CELLS = 10_000_000
+"""Cells of a chunk at most, so that wide files don't fill memory: a cell of text takes some 60 bytes."""
+
 _PARQUET_MAGIC = b"PAR1"
 _INTEGER = r"^\s*[+-]?(0|[1-9]\d{0,17})\s*$"
+_LONG_INTEGER = r"^\s*[+-]?[1-9]\d{18,}\s*$"
 _FLOAT = r"^\s*[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$"
 _CUTS_CHUNKS = pd.__version__.startswith("2.")  # pandas 2 cuts a first row of a chunk that is too long
 _TRUTHS = {"True": True, "False": False, "true": True, "false": False, "TRUE": True, "FALSE": False}
@@ -41,8 +45,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     """
     path = Path(path)
     if _is_parquet(path):
-        with _parquet_errors(path):
-            return to_pandas(pd.read_parquet(path))
+        return to_pandas(_whole_parquet(path))
     form = sniff_csv(path)
     frames = list(_csv_frames(path, form, None))
     frame = frames[0]
@@ -55,6 +58,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 def read_chunks(path: str | Path, chunk_rows: int) -> Iterator[pd.DataFrame]:
     """Read a CSV or Parquet file in frames of at most ``chunk_rows`` rows; one empty frame if it has no rows.
+
+    Of a wide file they have fewer rows: a frame holds 10 million cells at most.
 
     Cells of CSV are text in every chunk, so that chunks cannot disagree on types; `canonicalise` parses them
     as in training.
@@ -75,15 +80,20 @@ def read_chunks(path: str | Path, chunk_rows: int) -> Iterator[pd.DataFrame]:
     if _is_parquet(path):
         yield from _parquet_chunks(path, chunk_rows)
     else:
-        yield from _csv_frames(path, sniff_csv(path), chunk_rows)
+        form = sniff_csv(path)
+        yield from _csv_frames(path, form, _rows_of(len(form.names), chunk_rows))
+
+
+def _rows_of(n_columns: int, chunk_rows: int) -> int:
+    return max(1, min(chunk_rows, CHUNK_CELLS // max(n_columns, 1)))
 
 
 def _is_parquet(path: Path) -> bool:
     with open_bytes(path) as file:
         try:
             return file.read(4) == _PARQUET_MAGIC
-        except OSError:
-            return False  # damaged gzip: the CSV reader says so
+        except DAMAGED_GZIP:
+            return False  # the CSV reader says so
 
 
 @contextmanager
@@ -99,20 +109,55 @@ def _parquet_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def _whole_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    with _parquet_errors(path), pq.ParquetFile(path) as file:
+        if _pandas_understands(file):
+            return pd.read_parquet(path)
+        return _without_metadata(file.read())
+
+
 def _parquet_chunks(path: Path, chunk_rows: int) -> Iterator[pd.DataFrame]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with _parquet_errors(path), pq.ParquetFile(path) as file:
+        is_plain = _pandas_understands(file)
         start = 0
-        for batch in file.iter_batches(batch_size=chunk_rows):
-            frame = pa.Table.from_batches([batch]).to_pandas()
+        for batch in file.iter_batches(batch_size=_rows_of(len(file.schema_arrow), chunk_rows)):
+            table = pa.Table.from_batches([batch])
+            frame = table.to_pandas() if is_plain else _without_metadata(table)
             if isinstance(frame.index, pd.RangeIndex):
                 frame.index = pd.RangeIndex(start, start + len(frame))
             start += len(frame)
             yield to_pandas(frame)
         if start == 0:
-            yield to_pandas(file.schema_arrow.empty_table().to_pandas())
+            empty = file.schema_arrow.empty_table()
+            yield to_pandas(empty.to_pandas() if is_plain else _without_metadata(empty))
+
+
+def _pandas_understands(file: Any) -> bool:
+    """Say whether pandas can make a frame of a Parquet file with the types that are noted in it.
+
+    It cannot if names repeat, nor for some Arrow types that it has written itself.
+    """
+    schema = file.schema_arrow
+    if len(set(schema.names)) < len(schema.names):
+        return False
+    try:
+        schema.empty_table().to_pandas()
+    except TypeError:
+        return False
+    return True
+
+
+def _without_metadata(table: Any) -> pd.DataFrame:
+    """Return an Arrow table as a frame of the types that pandas takes by default, without its index."""
+    described = (table.schema.pandas_metadata or {}).get("index_columns", ())
+    names = [name for name in described if isinstance(name, str)]
+    frame: pd.DataFrame = table.drop_columns(names).to_pandas(ignore_metadata=True)
+    return frame
 
 
 def _csv_frames(path: Path, form: CsvFormat, chunk_rows: int | None) -> Iterator[pd.DataFrame]:
@@ -158,9 +203,11 @@ def _csv_errors(path: Path, form: CsvFormat) -> Iterator[None]:
         yield
     except pd.errors.ParserError as error:
         raise InputError(f"{where}{_explain(str(error), form)}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not valid {form.encoding}: {error}. Save it as UTF-8.") from error
     except pd.errors.EmptyDataError:
         raise InputError(f"{where} has a header but no rows.") from None
-    except (EOFError, OSError) as error:
+    except DAMAGED_GZIP as error:
         raise InputError(f"{where} is damaged or cannot be read: {error}. Copy it again.") from error
 
 
@@ -180,7 +227,10 @@ def _explain(message: str, form: CsvFormat) -> str:
 
 
 def _typed(series: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Give a column of text the type all of its cells have; numbers with leading zeros stay text."""
+    """Give a column of text the type all of its cells have.
+
+    Numbers with leading zeros stay text, and whole numbers that int64 does not hold: both are keys.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -192,6 +242,8 @@ def _typed(series: "pd.Series[Any]") -> "pd.Series[Any]":
     if pc.all(pc.is_in(present, pa.array(list(_TRUTHS)))).as_py():
         truths = series.map(_TRUTHS)
         return truths.astype(bool) if len(present) == len(series) else truths.astype("boolean")
+    if pc.any(pc.match_substring_regex(present, _LONG_INTEGER)).as_py():
+        return series.where(series != "", np.nan)
     for pattern, target in ((_INTEGER, pa.int64()), (_FLOAT, pa.float64())):
         if pc.all(pc.match_substring_regex(present, pattern)).as_py():
             numbers = pc.cast(pc.utf8_trim_whitespace(present), target).to_numpy(zero_copy_only=False)

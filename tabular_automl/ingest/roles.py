@@ -77,13 +77,13 @@ def split_roles(frame: pd.DataFrame, options: Options) -> Roles:
     )
 
 
-def check_existing(existing: Any, n_rows: int) -> None:
-    """Refuse predictions of an existing system that are not one a training row.
+def check_existing(existing: Any, n_rows: int, index: pd.Index | None = None) -> None:
+    """Refuse predictions of an existing system that are not one a training row, or indexed otherwise.
 
     Raises
     ------
     InputError
-        If their number is another.
+        If their number or their index is another.
     """
     if existing is None:
         return
@@ -93,6 +93,8 @@ def check_existing(existing: Any, n_rows: int) -> None:
             f"existing has {n_given:,} predictions for {n_rows:,} training rows. Pass one a training row, "
             "empty where there is none."
         )
+    if index is not None and isinstance(existing, pd.Series | pd.DataFrame):
+        _check_index(existing, index, "existing")
 
 
 def row_weights(weight: "pd.Series[Any] | None") -> FloatArray | None:
@@ -117,7 +119,7 @@ def row_weights(weight: "pd.Series[Any] | None") -> FloatArray | None:
                 "Weights must be numbers from 0 up; give rows that should not count a weight of 0."
             )
     if not values.any():
-        raise InputError("All weights are 0. Give at least some rows a weight above 0.")
+        raise InputError("All weights are zero. Give at least some rows a weight above 0.")
     scaled = values / values.mean()
     return None if np.ptp(scaled) == 0 else scaled
 
@@ -198,14 +200,19 @@ def _role(frame: pd.DataFrame, value: Any, role: str) -> "pd.Series[Any] | None"
         column: pd.Series[Any] = frame[value]
         return column
     if isinstance(value, pd.Series):
-        if len(value) == len(frame) and not value.index.equals(frame.index):
-            raise InputError(
-                f"The index of {role} differs from that of df, so that rows could be mixed up. Align them, "
-                f"or pass {role}.to_numpy() to go by position."
-            )
+        if len(value) == len(frame):
+            _check_index(value, frame.index, role)
         series = value
     else:
         series = pd.Series(value.to_pandas() if hasattr(value, "to_pandas") else np.asarray(value))
     if len(series) != len(frame):
         raise InputError(f"{role} has {len(series)} values for {len(frame)} rows. Give one a row.")
     return series
+
+
+def _check_index(given: "pd.Series[Any] | pd.DataFrame", index: pd.Index, role: str) -> None:
+    if not given.index.equals(index):
+        raise InputError(
+            f"The index of {role} differs from that of df, so that rows could be mixed up. Align them, "
+            f"or pass {role}.to_numpy() to go by position."
+        )

@@ -12,6 +12,12 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.space import Space
 
+# Rounds of a refit grow with the rows to this power: after fits on seven of eight folds to 1.22 times as
+# many. Measured with LightGBM on 22 tables: 1.25 times is better than 1.1 (-0.4% error) and 1.0 (-0.8%).
+REFIT_EXPONENT = 1.5
+# Plans of few folds, or whose folds train on few rows, would ask for more than was ever measured.
+MOST_REFIT_ROUNDS = 1.5
+
 
 @dataclass(frozen=True)
 class Capabilities:
@@ -31,6 +37,8 @@ class Capabilities:
         Whether row weights change the fit.
     needs_features
         Whether it needs at least one column.
+    uses_seed
+        Whether another seed gives another model; else one refit is as good as several.
     deterministic
         Whether the same rows, parameters, seed and threads give the same model.
     """
@@ -41,6 +49,7 @@ class Capabilities:
     uses_rounds: bool = False
     uses_weights: bool = True
     needs_features: bool = True
+    uses_seed: bool = True
     deterministic: bool = True
 
 
@@ -57,7 +66,8 @@ class Learner(ABC):
     The life of a family in a run:
 
     1. `require` refuses problems it cannot fit; `defaults` and `space` say what to try, `recipe` what matrix
-       to make for given parameters, `cost` and `expected_rounds` what it will take, `limits` when to stop.
+       to make for given parameters, `cost` and `expected_rounds` what it will take, `limits` when to stop,
+       `hasten` how to need fewer rounds, `refit_rounds` how many a refit on all rows gets.
     2. A worker calls `fit` once a fold with NumPy arrays that may be read-only, asks the model for held-out
        predictions at a chosen round and has it saved into an empty folder.
     3. `load` gives the model back, with bit-identical predictions, in this process or another.
@@ -136,6 +146,26 @@ class Learner(ABC):
     def expected_rounds(self, shape: ProblemShape, params: Params) -> int:
         """Return the rounds at which a fit is expected to stop, for `cost` before anything was measured."""
         return self.limits(shape, params).max_rounds
+
+    def hasten(self, params: Params, factor: float) -> Params:
+        """Return the hyperparameters with bigger steps, so that about 1 / ``factor`` of the rounds suffice.
+
+        Asked before a fit starts, when its rounds would not fit into the time. Unchanged where a family has
+        no such thing; never beyond the step at which quality breaks down, which may lie outside `space`. The
+        recipe stays the same.
+        """
+        del factor
+        return params
+
+    def refit_rounds(self, joint_round: int, growth: float) -> int:
+        """Return the rounds for a refit on ``growth`` times the rows of the fits that chose the joint round.
+
+        More rows carry more rounds, and so does an average of several models: never fewer than the joint
+        round. A family without rounds has one.
+        """
+        if not self.capabilities.uses_rounds:
+            return 1
+        return max(1, round(joint_round * min(float(growth**REFIT_EXPONENT), MOST_REFIT_ROUNDS)))
 
     def require(self, shape: ProblemShape) -> None:
         """Refuse a problem this family cannot fit.

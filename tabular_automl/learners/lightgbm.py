@@ -20,6 +20,10 @@ from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Spa
 MODEL_FILE = "model.txt"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
 VISITS_A_THREAD = 400_000
+# How many times the rounds a model of randomly drawn cuts takes.
+EXTRA_TREES_ROUNDS = 2.5
+# Beyond this learning rate a hastened fit loses more than it saves.
+MAX_RATE = 0.15
 _OBJECTIVES = {
     TaskKind.BINARY: ("binary", "binary_logloss"),
     TaskKind.MULTICLASS: ("multiclass", "multi_logloss"),
@@ -102,10 +106,17 @@ class LightGBM(Learner):
 
     def expected_rounds(self, shape: ProblemShape, params: Params) -> int:
         """Return the rounds after which it usually stops, patience included."""
-        limits = self.limits(shape, params)
-        rate = float(dict(params).get("learning_rate") or 0.05)
-        useful = (8 if shape.task.is_classification else 20) / rate
+        limits, values = self.limits(shape, params), dict(params)
+        useful = (8 if shape.task.is_classification else 20) / float(values.get("learning_rate") or 0.05)
+        # Small trees learn less a round, and so do cuts drawn at random.
+        useful *= float(np.clip((31 / int(values.get("num_leaves") or 31)) ** 0.5, 0.5, 4.0))
+        useful *= EXTRA_TREES_ROUNDS if values.get("extra_trees") else 1.0
         return min(limits.max_rounds, round(useful) + (limits.patience or 0))
+
+    def hasten(self, params: Params, factor: float) -> Params:
+        """Return the hyperparameters with a higher learning rate."""
+        rate = float(dict(params).get("learning_rate") or 0.05)
+        return freeze_params({**dict(params), "learning_rate": max(rate, min(MAX_RATE, rate * factor))})
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds."""

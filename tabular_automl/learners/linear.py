@@ -39,7 +39,7 @@ class Linear(Learner):
     family: ClassVar[str] = "linear"
     code_version: ClassVar[int] = 1
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
-    capabilities: ClassVar[Capabilities] = Capabilities(uses_rounds=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(uses_rounds=True, uses_seed=False)
 
     def defaults(self, shape: ProblemShape) -> Params:
         """Return hinges on numbers where there are rows enough to place them."""
@@ -67,6 +67,11 @@ class Linear(Learner):
         passes = 0 if shape.task is TaskKind.REGRESSION else 20
         a_pass = shape.n_rows * shape.n_outputs * (columns * 4e-10 + 2e-8)
         return 0.005 + rotation + rounds * (1e-3 + passes * a_pass)
+
+    def refit_rounds(self, joint_round: int, growth: float) -> int:
+        """Return the same point on the path: a round is a penalty, not work that more rows carry further."""
+        del growth
+        return joint_round
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Walk the path until the held-out loss has not improved for ``context.patience`` points."""

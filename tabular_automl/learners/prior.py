@@ -23,7 +23,7 @@ class Prior(Learner):
     code_version: ClassVar[int] = 1
     libraries: ClassVar[tuple[str, ...]] = ("numpy",)
     capabilities: ClassVar[Capabilities] = Capabilities(
-        handles_missing=True, handles_categories=True, needs_features=False
+        handles_missing=True, handles_categories=True, needs_features=False, uses_seed=False
     )
 
     def defaults(self, shape: ProblemShape) -> Params:

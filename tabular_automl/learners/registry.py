@@ -10,6 +10,10 @@ from tabular_automl.learners.base import Learner
 _SHIPPED = MappingProxyType(
     {
         "lightgbm": "tabular_automl.learners.lightgbm:LightGBM",
+        "catboost": "tabular_automl.learners.catboost:CatBoost",
+        "xgboost": "tabular_automl.learners.xgboost:XGBoost",
+        "extra_trees": "tabular_automl.learners.extra_trees:ExtraTrees",
+        "random_forest": "tabular_automl.learners.random_forest:RandomForest",
         "linear": "tabular_automl.learners.linear:Linear",
         "prior": "tabular_automl.learners.prior:Prior",
     }

@@ -29,20 +29,31 @@ _WORDS = frozenset({"true", "t", "yes", "y", "on", "false", "f", "no", "n", "off
 
 _PLAIN = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 _PLAIN_COMMA = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(?:,\d*)?|,\d+)(?:[eE][+-]?\d+)?")
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:([,'’ \u00a0\u202f])\d{3})(?:\1\d{3})*(?:\.\d*)?")
+_GROUPED = re.compile(
+    r"[+-]?[1-9]\d{0,2}(?:([,'’ \u00a0\u202f])\d{3})(?:\1\d{3})*(?:\.\d*)?"
+    r"|[+-]?[1-9]\d?(?:,\d{2})+,\d{3}(?:\.\d*)?"  # as in India: 12,34,567
+)
+_GROUPED_PLAIN = re.compile(r"[+-]?[1-9]\d{0,2}(?:(['’ \u00a0\u202f])\d{3})(?:\1\d{3})*(?:\.\d*)?")
 _GROUPED_COMMA = re.compile(r"[+-]?[1-9]\d{0,2}(?:([.'’ \u00a0\u202f])\d{3})(?:\1\d{3})*(?:,\d*)?")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _DECORATION = re.compile(r"[$€£¥₹₽₩₺₴₫฿%]+|\b(?:USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|kr)\b|Rs\.?", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"[+-]?0\d+")
 _MARKS = str.maketrans("", "", "'’ \u00a0\u202f")
+_MINUS = "\u2212"
 
 _ISO = re.compile(
     r"[+-]?\d{4}-\d{1,2}(?:-\d{1,2})?"
     r"(?:[T ]\d{1,2}(?::?\d{2}){0,2}(?:[.,]\d+)?\s*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})?)?"
 )
 _CLOCK = re.compile(r"\d{1,2}:\d{2}")
-_TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?")
+_TIME_OF_DAY = re.compile(
+    r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
+    r"|-?\d+ days?(?: [+-]?\d{1,2}:\d{2}:\d{2}(?:\.\d+)?)?"  # a duration as pandas writes it
+)
 _OWN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z")
+_YEAR = re.compile(r"\d{4}")
+_QUARTER = re.compile(r"([+-]?\d{4})Q([1-4])")
+_SPAN = re.compile(r"(\d{4}-\d{2}-\d{2})/\d{4}-\d{2}-\d{2}")
 _NAMED_UTC = re.compile(r"\s*(?:UTC|GMT)$")
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 _DATE_LIKE = re.compile(r"\d.*[-/.: ].*\d|[A-Za-z]{3,9}\.? \d")
@@ -65,7 +76,9 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"
 _SAMPLE = 300
 
 
-def parse_numbers(texts: Sequence[str] | Texts, *, decimal: str = ".") -> FloatArray:
+def parse_numbers(
+    texts: Sequence[str] | Texts, *, decimal: str = ".", comma_groups: bool = True
+) -> FloatArray:
     """Parse numbers with currency signs, percent signs and thousands marks; NaN where that fails.
 
     A number with superfluous leading zeros ("00123") is an identifier, not a number. Percentages are
@@ -77,6 +90,9 @@ def parse_numbers(texts: Sequence[str] | Texts, *, decimal: str = ".") -> FloatA
         Shape (n,).
     decimal
         The decimal mark, "." or ",".
+    comma_groups
+        Whether "1,234" is 1234. Without, it is no number: where training saw typed numbers alone, a file
+        with decimal commas may mean 1.234 by it.
 
     Examples
     --------
@@ -87,11 +103,12 @@ def parse_numbers(texts: Sequence[str] | Texts, *, decimal: str = ".") -> FloatA
     """
     comma = decimal == ","
     plain, grouped = (_PLAIN_COMMA, _GROUPED_COMMA) if comma else (_PLAIN, _GROUPED)
+    grouped = grouped if comma_groups else _GROUPED_PLAIN
 
     def number(text: str) -> float:
         if plain.fullmatch(text):
             return float(text.replace(",", ".") if comma else text)
-        bare = _DECORATION.sub("", text).strip()
+        bare = _DECORATION.sub("", text).strip().replace(_MINUS, "-")
         if bare.startswith("(") and bare.endswith(")"):
             bare = "-" + bare[1:-1]
         if plain.fullmatch(bare):
@@ -137,7 +154,7 @@ def parse_datetimes(texts: Sequence[str] | Texts, format: str = "") -> FloatArra
     >>> parse_datetimes(["31/12/1970"], "%d/%m/%Y").tolist()
     [31449600.0]
     """
-    stripped = np.array([str(text).strip() for text in texts], dtype=object)
+    stripped = np.array([_period_start(str(text).strip()) for text in texts], dtype=object)
     seconds = np.full(len(stripped), np.nan)
     # The text that ingest makes of a date object is understood under any format: columns may mix both.
     own = _matches(stripped, _OWN_ISO) if format else _matches(stripped, _ISO)
@@ -165,9 +182,13 @@ def parse_timedeltas(texts: Sequence[str] | Texts) -> FloatArray:
 def parse_texts(texts: Sequence[str] | Texts, rule: str) -> FloatArray:
     """Parse texts by a rule of the schema (`ColumnSchema.parse`, all but ``string``).
 
+    ``number:plain`` is for text where training saw typed numbers: see `parse_numbers`.
+
     >>> parse_texts(["1,5"], "number:comma").tolist()
     [1.5]
     """
+    if rule == "number:plain":
+        return parse_numbers(texts, comma_groups=False)
     if rule in {"number", "number:comma"}:
         return parse_numbers(texts, decimal="," if rule == "number:comma" else ".")
     if rule == "bool":
@@ -280,6 +301,17 @@ def _to_seconds(texts: Texts, form: str) -> FloatArray:
     stamps = pd.to_datetime(cut, format=form, utc=True, errors="coerce").dt.tz_localize(None)
     micros = stamps.to_numpy(dtype="datetime64[us]")
     return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 1e6)
+
+
+def _period_start(text: str) -> str:
+    """Return the date on which a period in pandas' writing starts: a year, a quarter, a span of two dates."""
+    if _YEAR.fullmatch(text):
+        return f"{text}-01"
+    quarter = _QUARTER.fullmatch(text)
+    if quarter:
+        return f"{quarter[1]}-{3 * int(quarter[2]) - 2:02d}"
+    span = _SPAN.fullmatch(text)
+    return span[1] if span else text
 
 
 def _plain_iso(text: str) -> str:

@@ -11,7 +11,7 @@ from tabular_automl.core.crossfit import CommonRows, CrossFit, Failure
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import Metric, metric_named
 from tabular_automl.core.run import Run
-from tabular_automl.ensemble.weigh import longest_of_each
+from tabular_automl.ensemble.choose import longest_of_each
 
 ENSEMBLE = "ensemble"
 NAME_WIDTH = 22
@@ -25,7 +25,7 @@ class _Line:
     loss: float
     family: str
     origin: str
-    folds: int | None
+    folds: str | None
     rounds: int | None
     fit_s: float
     weight: float
@@ -44,9 +44,10 @@ def leaderboard(run: Run) -> pd.DataFrame:
     DataFrame
         A row a candidate. Columns: rank (missing without a score: failures, and predictions for rows that
         all weigh 0), name, score (in the metric's own
-        direction), family, origin, folds, rounds (the joint stopping round), fit_s (core-seconds), weight
-        (in the ensemble) and status. Numbers are rounded and long texts cut, so that a printed line fits
-        110 columns; the run has them whole.
+        direction), family, origin, folds (``8``, or ``8×3`` for three repeats of eight; of the ensemble, what
+        every member has at least), rounds (the joint stopping round), fit_s (core-seconds), weight (in the
+        ensemble) and status. Numbers are rounded and long texts cut, so that a printed line fits 110 columns;
+        the run has them whole.
     """
     metric = metric_named(run.task.metric, run.task.kind)
     rows = CommonRows.of(member_fits(run)).rows
@@ -62,7 +63,7 @@ def leaderboard(run: Run) -> pd.DataFrame:
     n_ranked = int(table["score"].notna().sum())
     table.insert(0, "rank", [*range(1, n_ranked + 1), *[None] * (len(table) - n_ranked)])
     table["score"] = _rounded(np.array([metric.score(loss) for loss in table["score"]]))
-    return table.astype({"rank": "Int64", "folds": "Int64", "rounds": "Int64"})
+    return table.astype({"rank": "Int64", "folds": "string", "rounds": "Int64"})
 
 
 def member_fits(run: Run) -> tuple[CrossFit, ...]:
@@ -94,7 +95,7 @@ def _ensemble_line(run: Run, metric: Metric) -> _Line:
         family=ENSEMBLE,
         origin=f"{n_members} member{'s' if n_members > 1 else ''}",
         loss=metric.score(run.score.value),
-        folds=min(len(fit.folds) for fit in fits),
+        folds=_folds(min(fit.folds_per_repeat for fit in fits), min(fit.n_repeats for fit in fits)),
         rounds=None,
         fit_s=round(sum(fit.seconds for fit in fits), 1),
         weight=1.0,
@@ -105,7 +106,7 @@ def _ensemble_line(run: Run, metric: Metric) -> _Line:
 def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _Line:
     candidate = fit.candidate
     is_baseline = candidate.origin is Origin.BASELINE
-    n_folds = run.n_folds if is_baseline else len(fit.folds)
+    n_folds = run.n_folds if is_baseline else fit.folds_per_repeat
     status = "ok" if fit.complete else "cut short"
     status = "rows weigh 0" if np.isnan(loss) else status
     return _Line(
@@ -113,7 +114,7 @@ def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _L
         family=_family(candidate),
         origin=str(candidate.origin),
         loss=loss,
-        folds=n_folds,
+        folds=_folds(n_folds, fit.n_repeats),
         rounds=None if is_baseline else fit.joint_round,
         fit_s=round(fit.seconds, 1),
         weight=round(weights.get(candidate.key, 0.0), 3),
@@ -134,6 +135,10 @@ def _failed_line(failure: Failure) -> _Line:
         weight=0.0,
         status=_cut(f"failed: {failure.reason}", STATUS_WIDTH),
     )
+
+
+def _folds(n_folds: int, n_repeats: int) -> str:
+    return f"{n_folds}×{n_repeats}" if n_repeats > 1 else str(n_folds)
 
 
 def _name(candidate: Candidate) -> str:

@@ -92,7 +92,7 @@ def _not_repeated(run: Run) -> list[str]:
             f"Fitted on a single fold: {', '.join(alone)}; the stopping round was chosen on the very rows "
             "that score it, so the score is slightly optimistic."
         )
-    n_folds = sorted({len(fit.folds) for fit in fits})
+    n_folds = sorted({fit.folds_per_repeat for fit in fits})
     if len(n_folds) > 1:
         lines.append(
             f"Members were fitted on {n_folds[0]} to {n_folds[-1]} folds: the choice between more candidates "
@@ -162,13 +162,30 @@ def _made(run: Run) -> list[str]:
     lines = [
         f"Target: {_target(run)}",
         f"Validation: {run.n_folds} folds, {run.scheme}; every score is on rows its model did not see.",
+        *_repeated(run),
         f"Ensemble: {', '.join(members)}; chosen from {tried} candidate{'s' if tried > 1 else ''}.",
     ]
-    if run.scheme == TIME_ORDERED:
+    refitted = any(served.is_refit for member in run.fitted.members for served in member.models)
+    if run.scheme == TIME_ORDERED and not refitted:
         lines.append(
             "New rows are predicted by the models of fold 0 alone: they were trained on the most recent rows."
         )
     return _wrapped(lines)
+
+
+def _repeated(run: Run) -> list[str]:
+    """Say on how many repeats of the folds candidates were fitted, if on several."""
+    most: dict[str, int] = {}
+    for fit in run.crossfits:
+        most[fit.candidate.key] = max(fit.n_repeats, most.get(fit.candidate.key, 1))
+    found = sorted(n_repeats for n_repeats in most.values() if n_repeats > 1)
+    if not found:
+        return []
+    repeats = f"{found[-1]}" if found[0] == found[-1] else f"{found[0]} to {found[-1]}"
+    return [
+        f"Repeats: {len(found)} of {len(most)} candidates on {repeats} repeats of the folds, each dealt "
+        "anew; they are scored by the mean of a row's predictions, one from each repeat."
+    ]
 
 
 def _target(run: Run) -> str:
@@ -210,10 +227,18 @@ def _aligned_decimals(scores: "pd.Series[float]") -> list[str]:
 
 def _failures(run: Run) -> list[str]:
     return _bullets(
-        f"{failure.candidate.name}{'' if failure.fold is None else f', fold {failure.fold}'} "
-        f"(after {failure.seconds:.1f} s): {failure.reason}"
+        f"{failure.candidate.name}{_where(failure.fold, run.n_folds)} (after {failure.seconds:.1f} s): "
+        f"{failure.reason}"
         for failure in run.failures
     )
+
+
+def _where(fold: int | None, folds_per_repeat: int) -> str:
+    """Return the fold as its number within its repeat; both are counted from 0."""
+    if fold is None:
+        return ""
+    repeat, number = divmod(fold, folds_per_repeat)
+    return f", fold {number} of repeat {repeat}" if repeat else f", fold {number}"
 
 
 def _time(run: Run) -> list[str]:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,9 @@ from tabular_automl.core.errors import InputError, SchemaError
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import SchemaReport
 from tabular_automl.ingest import read_chunks
+from tabular_automl.scoring.check_deviating_share import check_deviating_share
 from tabular_automl.scoring.score import ensemble_predictions, labels_of, probabilities_of
 from tabular_automl.scoring.sink import PARQUET_ENDINGS, check_output, open_sink
-
-# Deviations by which a model sees less than the row says; a changed type alone loses nothing.
-_LOSES_CELLS = frozenset({"unseen_category", "unparseable", "infinite", "new_missing"})
 
 
 @dataclass(frozen=True)
@@ -33,8 +30,8 @@ class ScoreOptions:
     keep
         Columns of the source to copy in front of the predictions, such as a key to join by.
     max_deviating_share
-        Fail, and write nothing, when in any column a larger share of cells is of no use to the model:
-        categories it has not seen, text it cannot parse, infinities, cells that are newly missing.
+        Fail, and write nothing, when in any column a larger share of cells is of no use to the model: see
+        `check_deviating_share`.
     """
 
     chunk_rows: int = 50_000
@@ -87,16 +84,14 @@ def score_file(
             scored, part = _score_chunk(run, chunk, options)
             sink.write(scored)
             report = report + part
-        _check_share(report, options.max_deviating_share)
+        check_deviating_share(report, options.max_deviating_share)
     return ScoreSummary(target, report.n_rows, time.perf_counter() - started, report)
 
 
 def _check(run: Run, options: ScoreOptions, source: Path, target: Path) -> None:
     if options.chunk_rows < 1:
         raise InputError(f"chunk_rows is {options.chunk_rows}; it must be 1 or more.")
-    share = options.max_deviating_share
-    if share is not None and not 0 <= share <= 1:
-        raise InputError(f"max_deviating_share is {share}; it must lie between 0 and 1.")
+    check_deviating_share(SchemaReport(0), options.max_deviating_share)
     if options.proba and not run.task.kind.is_classification:
         raise InputError(
             f"'{run.task.target}' is a number (regression), which has no classes. Leave out proba."
@@ -153,18 +148,3 @@ def _source_types(source: Path, keep: tuple[str, ...]) -> dict[str, Any]:
     except pa.ArrowInvalid:  # not Parquet after all: the reader says so with its hint
         return {}
     return {field.name: field.type for field in schema if field.name in keep}
-
-
-def _check_share(report: SchemaReport, allowed: float | None) -> None:
-    if allowed is None or report.n_rows == 0:
-        return
-    lossy = [deviation for deviation in report.deviations if deviation.what in _LOSES_CELLS]
-    worst = max(lossy, key=attrgetter("n_rows"), default=None)
-    if worst is not None and worst.n_rows / report.n_rows > allowed:
-        share = worst.n_rows / report.n_rows
-        examples = f", such as {', '.join(map(repr, worst.examples))}" if worst.examples else ""
-        raise SchemaError(
-            f"Column '{worst.column}': {share:.1%} of {report.n_rows} rows deviate from the training schema "
-            f"({worst.what}{examples}), allowed are {allowed:.1%}. Nothing was written. Check the file, "
-            "or allow a larger share."
-        )

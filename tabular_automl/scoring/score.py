@@ -13,9 +13,12 @@ from tabular_automl.core.schema import SchemaReport
 from tabular_automl.core.task import Task
 from tabular_automl.ensemble import predict_ensemble
 from tabular_automl.ingest import canonicalise, to_pandas
+from tabular_automl.scoring.check_deviating_share import check_deviating_share
 
 
-def predict(run: Run, frame: Any) -> "tuple[pd.Series[Any], SchemaReport]":
+def predict(
+    run: Run, frame: Any, *, max_deviating_share: float | None = None
+) -> "tuple[pd.Series[Any], SchemaReport]":
     """Predict labels or values.
 
     Parameters
@@ -23,6 +26,9 @@ def predict(run: Run, frame: Any) -> "tuple[pd.Series[Any], SchemaReport]":
     frame
         New rows: pandas, polars or Arrow. Columns are found by name; others are ignored and their order
         doesn't matter. The frame is not changed.
+    max_deviating_share
+        Fail when in any column a larger share of cells is of no use to the model: see
+        `check_deviating_share`.
 
     Returns
     -------
@@ -33,13 +39,15 @@ def predict(run: Run, frame: Any) -> "tuple[pd.Series[Any], SchemaReport]":
     Raises
     ------
     SchemaError
-        If columns are missing; all are named.
+        If columns are missing; all are named. Or if too many rows deviate.
     """
-    predictions, index, report = _predictions(run, frame)
+    predictions, index, report = _predictions(run, frame, max_deviating_share)
     return labels_of(run.task, predictions, index), report
 
 
-def predict_proba(run: Run, frame: Any) -> tuple[pd.DataFrame, SchemaReport]:
+def predict_proba(
+    run: Run, frame: Any, *, max_deviating_share: float | None = None
+) -> tuple[pd.DataFrame, SchemaReport]:
     """Predict probabilities: a column for each class, named by the label in the target's type.
 
     Raises
@@ -47,13 +55,13 @@ def predict_proba(run: Run, frame: Any) -> tuple[pd.DataFrame, SchemaReport]:
     InputError
         If the task is a regression.
     SchemaError
-        If columns are missing; all are named.
+        As `predict`.
     """
     if not run.task.kind.is_classification:
         raise InputError(
             f"'{run.task.target}' is a number (regression), which has no classes. Use predict instead."
         )
-    predictions, index, report = _predictions(run, frame)
+    predictions, index, report = _predictions(run, frame, max_deviating_share)
     return probabilities_of(run.task, predictions, index), report
 
 
@@ -71,19 +79,35 @@ def probabilities_of(task: Task, predictions: FloatArray, index: pd.Index) -> pd
     """Return predictions of shape (n, n_outputs) as a frame with a column for each class."""
     if predictions.shape[1] == 1:
         predictions = np.column_stack([1.0 - predictions[:, 0], predictions[:, 0]])
-    classes = task.labels(np.arange(len(task.classes)), pd.RangeIndex(len(task.classes)))
-    return pd.DataFrame(predictions, index=index, columns=pd.Index(classes))
+    return pd.DataFrame(predictions, index=index, columns=pd.Index(_classes(task)))
 
 
-def ensemble_predictions(run: Run, frame: pd.DataFrame) -> tuple[FloatArray, SchemaReport]:
+def class_labels(task: Task) -> tuple[Any, ...]:
+    """Return the labels of the classes as the target has them; none for regression.
+
+    The record of a task keeps some as text, such as durations.
+    """
+    return tuple(_classes(task).tolist()) if task.classes else ()
+
+
+def _classes(task: Task) -> "pd.Series[Any]":
+    return task.labels(np.arange(len(task.classes)), pd.RangeIndex(len(task.classes)))
+
+
+def ensemble_predictions(
+    run: Run, frame: pd.DataFrame, max_deviating_share: float | None = None
+) -> tuple[FloatArray, SchemaReport]:
     """Return predictions of a pandas frame, shape (n, n_outputs), and the schema report."""
     table, report = canonicalise(frame, run.schema)
+    check_deviating_share(report, max_deviating_share)
     if table.n_rows == 0:
         return np.empty((0, run.task.n_outputs)), report
     return predict_ensemble(run.fitted, table), report
 
 
-def _predictions(run: Run, frame: Any) -> tuple[FloatArray, pd.Index, SchemaReport]:
+def _predictions(
+    run: Run, frame: Any, max_deviating_share: float | None
+) -> tuple[FloatArray, pd.Index, SchemaReport]:
     table = to_pandas(frame)
-    predictions, report = ensemble_predictions(run, table)
+    predictions, report = ensemble_predictions(run, table, max_deviating_share)
     return predictions, table.index, report

@@ -107,7 +107,13 @@ class _ParquetSink:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        rows = pa.Table.from_pandas(frame, preserve_index=False)
+        try:
+            rows = pa.Table.from_pandas(frame, preserve_index=False)
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise InputError(
+                f"A column has values of several types, which Parquet cannot hold: {error}. Write to .csv "
+                "instead."
+            ) from error
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._file, self._schema_of(rows.schema))
         try:

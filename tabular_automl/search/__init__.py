@@ -4,6 +4,7 @@ from tabular_automl.search.baselines import fit_baselines
 from tabular_automl.search.first_wave import first_wave
 from tabular_automl.search.grow import grow
 from tabular_automl.search.portfolio import PRIOR, check_families, default_candidate, static_portfolio
+from tabular_automl.search.repeat import repeat
 
 __all__ = [
     "PRIOR",
@@ -12,5 +13,6 @@ __all__ = [
     "first_wave",
     "fit_baselines",
     "grow",
+    "repeat",
     "static_portfolio",
 ]

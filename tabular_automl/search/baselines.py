@@ -18,6 +18,7 @@ from tabular_automl.core.seeds import derive_rng
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit.runtime import Runtime
 from tabular_automl.ingest.roles import check_existing
+from tabular_automl.ingest.usable_rows import take_rows
 from tabular_automl.search.one_rule import one_rule
 
 UNIFORM = "uniform random"
@@ -30,7 +31,7 @@ FoldRule = Callable[[Problem, Fold, np.random.Generator], FloatArray]
 
 
 def fit_baselines(problem: Problem, options: Options, runtime: Runtime) -> tuple[CrossFit, ...]:
-    """Predict the held-out rows of every fold without a model.
+    """Predict the held-out rows of every fold of the first repeat without a model.
 
     The baselines: *uniform random* (probabilities or values drawn evenly), *random by distribution* (the
     target of a random training row), *zero rule* (class frequencies; the mean, or the median where the
@@ -45,7 +46,7 @@ def fit_baselines(problem: Problem, options: Options, runtime: Runtime) -> tuple
     for name, rule in ((ZERO_RULE, _zero_rule), (BY_DISTRIBUTION, _random_row), (UNIFORM, _uniform)):
         parts = [
             rule(problem, fold, derive_rng(runtime.seed, name, number))
-            for number, fold in enumerate(problem.folds.folds)
+            for number, fold in enumerate(problem.folds.first_repeat)
         ]
         baselines.append(_baseline(problem, name, name, parts))
     best_column = one_rule(problem)
@@ -57,7 +58,7 @@ def fit_baselines(problem: Problem, options: Options, runtime: Runtime) -> tuple
 
 
 def _baseline(problem: Problem, rule: str, label: str, parts: list[FloatArray]) -> CrossFit:
-    rows = np.concatenate([fold.held_out for fold in problem.folds.folds])
+    rows = np.concatenate([fold.held_out for fold in problem.folds.first_repeat])
     return _crossfit(problem, _candidate(rule, label), rows, np.concatenate(parts))
 
 
@@ -117,6 +118,7 @@ def _as_outputs(problem: Problem, target: FloatArray) -> FloatArray:
 
 def _existing(problem: Problem, existing: Any) -> CrossFit:
     """Read an existing system's labels, values or probabilities; rows without one are left out."""
+    existing = take_rows(existing, problem.kept)
     check_existing(existing, problem.n_rows)
     values = existing if isinstance(existing, pd.DataFrame) else pd.DataFrame(np.asarray(existing))
     rows = np.flatnonzero(values.notna().all(axis=1).to_numpy())

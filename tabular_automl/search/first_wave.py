@@ -1,17 +1,23 @@
 """The first wave: one candidate of each family, so that an ensemble exists early."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
-from tabular_automl.crossfit import Request, Runtime, cross_fit
+from tabular_automl.crossfit import Pace, Request, Runtime, cross_fit, probe
+from tabular_automl.search.allocate import LADDER, Allocation, Offer, ladder_for
 from tabular_automl.search.cost_model import CostModel
 
-# The first candidates may take this share of the time that is left; the rest is for growing and weighing.
-WAVE_SHARE = 0.7
-# At least two folds: with one, the stopping round would be chosen on the very rows that score it.
-FOLD_PREFIXES = (5, 3, 2)
+# The first candidates may take this share of the time that is left; the rest is for growing, repeats, refits.
+WAVE_SHARE = 0.45
+# No candidate of the wave may take more than this share of the time that is left.
+CANDIDATE_SHARE = 0.3
+# So many of the wave decide on how many folds it runs; whoever comes after them joins if there is room.
+LEADERS = 3
+# Probes pay only where the wave would take a good part of its time; a formula may be off by this factor.
+PROBE_FACTOR = 4.0
 
 
 def first_wave(
@@ -19,9 +25,11 @@ def first_wave(
 ) -> tuple[CrossFit | Failure, ...]:
     """Fit the user's own candidates and the first of each family, in the portfolio's order.
 
-    With a time limit the number of folds is the longest prefix that the cost model expects to fit into
-    `WAVE_SHARE` of the time left, and each fold gets an equal share of it: a booster that reaches its share
-    stops and keeps its rounds.
+    With a time limit, probes of a few rounds tell what each family costs on this table. Then the first few
+    step down the ladder of `allocate` together (fewer folds, bigger steps) until they fit into `WAVE_SHARE`
+    of the time left, and the others join as far as there is room; whoever alone would take more than
+    `CANDIDATE_SHARE` steps further down, or is skipped. What is skipped is said, and may still come later
+    (`grow`).
     """
     prior, *wave = wave_of(starts, runtime.budget.max_candidates)
     # The prior is fitted here while the workers still warm up: whatever happens next, there is a model.
@@ -40,17 +48,104 @@ def wave_of(starts: Sequence[Candidate], max_candidates: int | None) -> tuple[Ca
 
 
 def _requests(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> Iterator[Request]:
-    costs = CostModel(problem.shape)
-    everything = len(problem.folds)
-    if not runtime.budget.timed:
-        yield from (Request(candidate, everything, None) for candidate in wave)
+    n_folds, budget = len(problem.folds), runtime.budget
+    if not budget.timed or not wave:
+        yield from (Request(candidate, n_folds) for candidate in wave)
         return
-    core_seconds = WAVE_SHARE * runtime.budget.remaining * min(runtime.budget.cores, everything * len(wave))
-    expected = sum(costs.fold_seconds(candidate) for candidate in wave)
-    prefixes = [everything, *(k for k in FOLD_PREFIXES if k < everything)]
-    n_folds = next((k for k in prefixes if k * expected <= core_seconds), prefixes[-1])
-    for candidate in wave:
-        share = costs.fold_seconds(candidate) / expected
-        # Half of the wave is shared by expected cost, half equally: the formula may be wrong about a family.
-        share = 0.5 * share + 0.5 / len(wave)
-        yield Request(candidate, n_folds, max(0.1, share * core_seconds / n_folds))
+    costs = CostModel.of(problem.shape, (), _paces(problem, wave, runtime))
+    seconds = budget.remaining
+    fair_share = WAVE_SHARE * seconds * budget.cores / len(wave)
+    allocation = Allocation(costs, n_folds, budget.cores, fair_share, ladder_for(problem.n_rows))
+    shares = share_out(wave, seconds, allocation)
+    for candidate in (candidate for candidate, offer in shares.items() if offer is None):
+        runtime.emit("fit", _skipped(candidate, seconds, allocation))
+    distinct: dict[str, Request] = {}
+    for offer in (offer for offer in shares.values() if offer is not None):
+        # What differed by its learning rate alone may be the same when hastened.
+        distinct.setdefault(offer.request.candidate.key, offer.request)
+    yield from distinct.values()
+
+
+def _paces(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]:
+    """Probe the wave where its cost may matter; the paces are kept for the stages that follow."""
+    budget = runtime.budget
+    guess = Allocation(CostModel(problem.shape), len(problem.folds), budget.cores)
+    expected = sum(guess.offer(candidate, LADDER[0]).seconds for candidate in wave)
+    if PROBE_FACTOR * expected > WAVE_SHARE * budget.remaining * budget.cores:
+        # For one that is too dear even if the formula is off that much, a probe would only take time.
+        most = PROBE_FACTOR * WAVE_SHARE * budget.remaining
+        chances = [candidate for candidate in wave if guess.affordable(candidate, most) is not None]
+        runtime.observations.paces = probe(chances, runtime)
+    return runtime.observations.paces
+
+
+def share_out(
+    wave: Sequence[Candidate], seconds: float, allocation: Allocation
+) -> dict[Candidate, Offer | None]:
+    """Return what each candidate gets of so many wall seconds; None for those who get nothing.
+
+    The common rung is the dearest on which the first `LEADERS` fit into the wave's share: those who come
+    later must not cost the others folds. They join on that rung in their order, as long as there is room. A
+    candidate that would take more than its own share steps further down. Those that are too dear on all rungs
+    are left out first. Where nobody is left, the cheapest is tried all the same.
+    """
+    bound = CANDIDATE_SHARE * seconds
+    staying = [candidate for candidate in wave if allocation.affordable(candidate, bound) is not None]
+    for n_leaders in range(min(LEADERS, len(staying)), 0, -1):
+        for rung in allocation.ladder:
+            below = allocation.below(rung)
+            offers = {candidate: below.affordable(candidate, bound) for candidate in staying}
+            joined = _joined(staying, offers, WAVE_SHARE * seconds * allocation.cores)
+            if all(candidate in joined for candidate in staying[:n_leaders]):
+                return dict.fromkeys(wave) | _patient(joined, seconds, allocation)
+    return dict.fromkeys(wave) | _alone(wave, seconds, allocation)
+
+
+def _joined(
+    candidates: Sequence[Candidate], offers: Mapping[Candidate, Offer | None], core_seconds: float
+) -> dict[Candidate, Offer]:
+    """Return who has room, in order of their turn."""
+    joined: dict[Candidate, Offer] = {}
+    for candidate in candidates:
+        offer = offers[candidate]
+        if offer is not None and offer.seconds <= core_seconds:
+            joined[candidate] = offer
+            core_seconds -= offer.seconds
+    return joined
+
+
+def _patient(
+    joined: Mapping[Candidate, Offer], seconds: float, allocation: Allocation
+) -> dict[Candidate, Offer]:
+    """Return the offers, no fit of which is stopped while all together keep to the wave's share."""
+    # On a machine slower than expected all of them are slower: there is room for that.
+    n_fits = sum(offer.request.n_folds for offer in joined.values())
+    share = WAVE_SHARE * seconds * min(allocation.cores, n_fits)
+    slower = share / sum(offer.seconds for offer in joined.values())
+    return {candidate: offer.with_patience(slower) for candidate, offer in joined.items()}
+
+
+def _alone(
+    candidates: Sequence[Candidate], seconds: float, allocation: Allocation
+) -> dict[Candidate, Offer | None]:
+    """Return the first candidate that all of the wave's share pays for, else the cheapest."""
+    for candidate in candidates:
+        offer = allocation.affordable(candidate, WAVE_SHARE * seconds)
+        if offer is not None:
+            share = allocation.core_seconds(offer, WAVE_SHARE * seconds)
+            return {candidate: offer.with_patience(share / offer.seconds)}
+    candidate = min(candidates, key=lambda candidate: allocation.cheapest(candidate).seconds)
+    offer = allocation.cheapest(candidate)
+    # Its folds share the time: one that ran until the deadline would leave none for the others.
+    a_fold = allocation.core_seconds(offer, seconds) / offer.request.n_folds
+    return {candidate: replace(offer, request=replace(offer.request, seconds=a_fold))}
+
+
+def _skipped(candidate: Candidate, seconds: float, allocation: Allocation) -> str:
+    cheapest = allocation.cheapest(candidate)
+    expected = cheapest.seconds / min(allocation.cores, cheapest.request.n_folds)
+    return (
+        f"{candidate.name} skipped in the first wave: {max(0.0, WAVE_SHARE * seconds):.1f} s are for all of its "
+        f"candidates, at least {expected:.1f} s expected for this one, and those before it come first. "
+        "Raise time_limit to include it."
+    )

@@ -24,14 +24,14 @@ Codes = NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class OneRule:
-    """One column's rule for every fold.
+    """One column's rule for every fold of the first repeat.
 
     Attributes
     ----------
     column
         The column chosen in most folds, by the user's name.
     predictions
-        For each fold of the plan, predictions of its held-out rows, shape (n_held_out, n_outputs).
+        For each of these folds, predictions of its held-out rows, shape (n_held_out, n_outputs).
     """
 
     column: str
@@ -59,7 +59,7 @@ def one_rule(problem: Problem) -> OneRule | None:
     coders = [_coder(column, sample) for column in columns]
     sampled = [code(sample) for code in coders]
     chosen, predictions = [], []
-    for fold in problem.folds.folds:
+    for fold in problem.folds.first_repeat:
         best = _best_column(problem, sampled, sample, fold)
         chosen.append(best)
         predictions.append(_predict(problem, coders[best], fold) + centre)

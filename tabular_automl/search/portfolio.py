@@ -1,51 +1,34 @@
 """An ordered portfolio of candidates to start from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from tabular_automl.core.candidate import Candidate, Origin, Value, freeze_params
 from tabular_automl.core.errors import InputError, UnsupportedProblemError
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem, ProblemShape
-from tabular_automl.learners import FAMILIES, learner_for
-
-# LightGBM's part of AutoGluon's learned zero-shot portfolio of 2025 (facts, not code), in its order and under
-# its names. Its learning rates (0.005 to 0.1) are replaced by our default: they suit hours, not minutes.
-_LIGHTGBM_COLUMNS = (
-    "num_leaves",
-    "feature_fraction",
-    "bagging_fraction",
-    "min_data_in_leaf",
-    "extra_trees",
-    "lambda_l1",
-    "lambda_l2",
-    "cat_l2",
-    "cat_smooth",
-    "max_cat_to_onehot",
-    "min_data_per_group",
-)
-_LIGHTGBM_ROWS: tuple[tuple[str, tuple[Value, ...]], ...] = (
-    ("r177", (39, 0.462, 0.877, 3, True, 0.238, 0.355, 0.342, 15.4, 16, 9)),
-    ("r163", (84, 0.528, 0.978, 3, False, 0.0269, 0.838, 0.155, 0.00931, 42, 75)),
-    ("r72", (180, 0.404, 0.95, 12, True, 0.766, 1.6, 0.216, 0.0638, 11, 3)),
-    ("r120", (5, 0.733, 0.854, 12, True, 0.241, 0.298, 0.011, 5.09, 67, 93)),
-    ("r6", (8, 0.94, 0.815, 24, False, 0.437, 0.3, 0.00584, 0.0289, 28, 3)),
-    ("r184", (2, 0.588, 0.841, 17, False, 0.0789, 0.771, 0.928, 0.0898, 16, 11)),
-    ("r46", (14, 0.859, 0.999, 1, False, 0.0414, 0.226, 0.00769, 89.5, 11, 26)),
-    ("r68", (111, 0.955, 0.72, 3, False, 0.107, 0.597, 0.937, 11.1, 8, 8)),
-    ("r47", (55, 0.616, 0.883, 1, True, 0.175, 0.876, 0.14, 3.35, 84, 21)),
-    ("r63", (24, 0.49, 0.78, 1, False, 0.642, 0.581, 0.00714, 0.134, 38, 83)),
-    ("r39", (23, 0.782, 0.704, 13, True, 0.37, 0.0341, 0.0135, 56.5, 13, 4)),
-    ("r18", (5, 0.503, 0.704, 5, True, 0.103, 1.26, 0.114, 41.9, 29, 74)),
-    ("r50", (106, 0.929, 0.967, 4, True, 0.0449, 1.73, 1.77, 0.00977, 11, 2)),
-    ("r104", (19, 0.661, 0.933, 18, False, 0.557, 1.27, 0.00676, 29.2, 42, 6)),
-)
+from tabular_automl.learners import FAMILIES, Choice, Parameter, learner_for
+from tabular_automl.search.portfolio_rows import PORTFOLIO_ROWS, PortfolioRow
 
 PRIOR = "prior"
+
+# Who goes first: LightGBM everywhere, being quick and rarely far behind; then what is strong on so many rows.
+FEW_ROWS, MANY_ROWS = 1_000, 10_000
+_ON_FEW_ROWS = ("lightgbm", "linear", "catboost", "extra_trees", "xgboost", "random_forest")
+_IN_BETWEEN = ("lightgbm", "catboost", "xgboost", "extra_trees", "linear", "random_forest")
+# Averages of many random cuts follow smooth targets better than steps of classes.
+_IN_BETWEEN_REGRESSION = ("lightgbm", "catboost", "extra_trees", "xgboost", "linear", "random_forest")
+_ON_MANY_ROWS = ("lightgbm", "catboost", "xgboost", "linear", "extra_trees", "random_forest")
+# Trees of more leaves on so few rows, or of fewer on so many, come after all others.
+LARGE_TREE, ROWS_FOR_LARGE_TREES = 64, 2_000
+SMALL_TREE, ROWS_FOR_SMALL_TREES = 16, 20_000
 
 
 def static_portfolio(problem: Problem, options: Options) -> tuple[Candidate, ...]:
     """Return what to try, in order: the prior, the user's own, each family's default, then variants.
+
+    Defaults come in an order by task and size, variants in that of the learned portfolios of others
+    (`PORTFOLIO_ROWS`), those last whose trees are too large or too small for so many rows.
 
     Raises
     ------
@@ -56,10 +39,9 @@ def static_portfolio(problem: Problem, options: Options) -> tuple[Candidate, ...
     shape = problem.shape
     wanted = [
         *_users(options, shape),
-        *(default_candidate(family, shape) for family in families if _solves(family, shape)),
+        *(default_candidate(f, shape) for f in _in_order(families, shape) if _solves(f, shape)),
+        *_variants(families, shape),
     ]
-    if "lightgbm" in families:
-        wanted += _lightgbm_variants(shape)
     solving = [c for c in wanted if _solves(c.family, shape)]
     if not solving and problem.table.columns:
         raise InputError(f"None of the families {', '.join(families)} can solve a {shape.task} task.")
@@ -138,12 +120,45 @@ def _allowed_families(options: Options) -> tuple[str, ...]:
     return tuple(options.families)
 
 
-def _lightgbm_variants(shape: ProblemShape) -> list[Candidate]:
-    """Return the rows above as changes of the defaults; category settings only where there are categories."""
-    known = {parameter.name for parameter in learner_for("lightgbm").space(shape).parameters}
+def _in_order(families: Sequence[str], shape: ProblemShape) -> list[str]:
+    """Return the families in the order in which they are tried; those of the caller's own come first."""
+    if shape.n_rows <= FEW_ROWS:
+        order = _ON_FEW_ROWS
+    elif shape.n_rows <= MANY_ROWS:
+        order = _IN_BETWEEN if shape.task.is_classification else _IN_BETWEEN_REGRESSION
+    else:
+        order = _ON_MANY_ROWS
+    places = {family: place for place, family in enumerate(order)}
+    return sorted(families, key=lambda family: places.get(family, -1))
+
+
+def _variants(families: Sequence[str], shape: ProblemShape) -> list[Candidate]:
+    """Return the portfolio's rows as changes of the defaults, within what a family knows on this shape."""
+    rows = [row for row in PORTFOLIO_ROWS if row.family in families]
     variants = []
-    for label, row in _LIGHTGBM_ROWS:
-        changes = dict(zip(_LIGHTGBM_COLUMNS, row, strict=True))
-        changes = {name: value for name, value in changes.items() if name in known}
-        variants.append(_candidate("lightgbm", shape, changes, Origin.PORTFOLIO, label=label))
+    for row in sorted(rows, key=lambda row: (not _suits(row, shape), row.place)):
+        known = learner_for(row.family).space(shape).parameters
+        changes = {p.name: _nearest(p, row.changes[p.name]) for p in known if p.name in row.changes}
+        variants.append(_candidate(row.family, shape, changes, Origin.PORTFOLIO, label=row.label))
     return variants
+
+
+def _nearest(parameter: Parameter, value: Value) -> Value:
+    """Return the value, or the end of the parameter's range that is next to it.
+
+    Raises
+    ------
+    ValueError
+        If the value is none of the options of a choice.
+    """
+    if parameter.contains(value):
+        return value
+    if isinstance(parameter, Choice) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is not a value of hyperparameter {parameter.name!r}; correct the row.")
+    return min(max(value, parameter.low), parameter.high)
+
+
+def _suits(row: PortfolioRow, shape: ProblemShape) -> bool:
+    if shape.n_rows <= ROWS_FOR_LARGE_TREES:
+        return row.leaves <= LARGE_TREE
+    return shape.n_rows <= ROWS_FOR_SMALL_TREES or not 0 < row.leaves < SMALL_TREE

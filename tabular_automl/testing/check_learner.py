@@ -44,11 +44,14 @@ def learner_checks() -> list[Check]:
         check_predictions_of_rounds,
         check_saves_and_loads,
         check_same_seed_same_model,
+        check_other_seed,
         check_inputs_stay_unchanged,
         check_one_row_is_like_many,
         check_weights_matter,
         check_should_stop,
         check_refits_without_held_out_rows,
+        check_refit_rounds,
+        check_hasten,
         check_all_missing_column,
         check_absent_class,
         check_constant_target,
@@ -172,6 +175,22 @@ def check_same_seed_same_model(learner: Learner) -> None:
     np.testing.assert_array_equal(first.curve, second.curve)
 
 
+def check_other_seed(learner: Learner) -> None:
+    """Fit with another seed, also without held-out rows: the same predictions, if none is declared used."""
+    if learner.capabilities.uses_seed:
+        return
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        for held_out in (case.held_out, None):
+            first, second = (
+                learner.fit(case.train, held_out, case.params, replace(case.context, seed=seed, max_rounds=4))
+                for seed in (0, 1)
+            )
+            X = case.held_out.X
+            same = np.array_equal(first.model.predict(X), second.model.predict(X))
+            assert same, f"uses_seed=False, but another seed moved {task} predictions"
+
+
 def check_inputs_stay_unchanged(learner: Learner) -> None:
     """Fit and predict on read-only arrays."""
     for task in learner.capabilities.tasks:
@@ -232,6 +251,41 @@ def check_refits_without_held_out_rows(learner: Learner) -> None:
         assert outcome.curve.shape == (0,), "no held-out rows, no curve"
         assert outcome.model.rounds <= 4
         assert_valid_predictions(outcome.model.predict(case.held_out.X), case)
+
+
+def check_refit_rounds(learner: Learner) -> None:
+    """Find a refit's rounds whole, never fewer than the joint round, and one for a family without rounds."""
+    for joint_round in (1, 2, 7, 100, 5_000) if learner.capabilities.uses_rounds else (1,):
+        for growth in (1.0, 8 / 7, 1.5, 10.0):
+            rounds = learner.refit_rounds(joint_round, growth)
+            asked = f"refit_rounds({joint_round}, {growth:.3g})"
+            assert isinstance(rounds, int), f"{asked} is {rounds!r}, not a whole number"
+            assert rounds >= joint_round, f"{asked} is {rounds}: fewer rounds for more rows"
+            assert rounds == 1 or learner.capabilities.uses_rounds, f"{asked} is {rounds} without rounds"
+
+
+def check_hasten(learner: Learner) -> None:
+    """Find no more rounds expected of hastened hyperparameters, the same recipe, and that they fit."""
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        shape = case.context.shape
+        drawn = [learner.space(shape).sample(np.random.default_rng(seed)) for seed in range(5)]
+        for params in (case.params, *drawn):
+            assert learner.hasten(params, 1.0) == params, "hasten by factor 1 must change nothing"
+            slower = params
+            for factor in (1.5, 2.0, 3.0, 100.0):
+                hastened = learner.hasten(params, factor)
+                names = [name for name, _ in params]
+                assert [name for name, _ in hastened] == names, f"hasten must keep the names {names}, sorted"
+                assert learner.recipe(hastened) == learner.recipe(params), "hasten must keep the recipe"
+                rounds = [learner.expected_rounds(shape, each) for each in (slower, hastened)]
+                assert rounds[1] <= rounds[0], (
+                    f"hasten by {factor} expects {rounds[1]} rounds, not {rounds[0]}"
+                )
+                slower = hastened
+        hastened = learner.hasten(case.params, 100.0)
+        model = replace(case, params=hastened).fit().model
+        assert_valid_predictions(model.predict(case.held_out.X), case)
 
 
 def check_all_missing_column(learner: Learner) -> None:

@@ -16,8 +16,9 @@ from tabular_automl.core.ensemble import (
     FittedMember,
     HonestScore,
     Member,
+    ServedModel,
 )
-from tabular_automl.core.fitting import FitContext, FittedModel, Rows
+from tabular_automl.core.fitting import FitContext, Rows
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
@@ -131,17 +132,17 @@ def _member(table: Table, y: np.ndarray, task: Task, wanted: tuple[str, float]) 
     params = freeze_params(dict(learner.defaults(shape)))
     candidate = Candidate(family, params, learner.recipe(params), label="default")
     encoder = fit_encoder(candidate.recipe, table)
-    X = encoder.transform(table)
-    models: list[FittedModel] = []
-    for fold in range(2):
-        held_out = np.arange(N_ROWS) % 2 == fold
+    X, parts = encoder.transform(table), np.arange(N_ROWS) % 3
+    models = []
+    for fold in range(3):
+        # The last one is a refit: it holds out nothing, and has rounds of its own.
+        train, held_out = parts != fold if fold < 2 else parts >= 0, parts == fold
         context = FitContext(shape, encoder.features, seed=fold, max_rounds=12)
-        outcome = learner.fit(
-            Rows(X[~held_out], y[~held_out]), Rows(X[held_out], y[held_out]), params, context
-        )
-        models.append(outcome.model)
-    rounds = min(5, *(model.rounds for model in models))
-    return FittedMember(Member(candidate, weight), encoder, tuple(models), rounds)
+        watched = Rows(X[held_out], y[held_out]) if fold < 2 else None
+        model = learner.fit(Rows(X[train], y[train]), watched, params, context).model
+        share = 0.25 if fold < 2 else 0.5
+        models.append(ServedModel(model, min(5 + fold, model.rounds), share, is_refit=fold == 2))
+    return FittedMember(Member(candidate, weight), encoder, tuple(models))
 
 
 def _crossfit(candidate: Candidate, task: Task, n_folds: int) -> CrossFit:

@@ -53,9 +53,9 @@ def assert_same(left: object, right: object, where: str) -> None:
 
 def member_predictions(run: Run, table: Table) -> list[np.ndarray]:
     return [
-        model.predict(member.encoder.transform(table), member.rounds)
+        served.model.predict(member.encoder.transform(table), served.rounds)
         for member in run.fitted.members
-        for model in member.models
+        for served in member.models
     ]
 
 
@@ -69,6 +69,15 @@ def test_identity_of_candidates_survives(run: Run, tmp_path: Path) -> None:
     back = load_run(save_run(run, tmp_path / "model"))
     assert [fit.candidate.key for fit in back.crossfits] == [fit.candidate.key for fit in run.crossfits]
     assert [member.member for member in back.fitted.members] == list(back.ensemble.members)
+
+
+def test_repeats_come_back(run: Run, tmp_path: Path) -> None:
+    first, *others = run.crossfits
+    twice = replace(first, folds=(*first.folds, *first.folds), n_repeats=2)
+    repeated = replace(run, crossfits=(twice, *others))
+    back = load_run(save_run(repeated, tmp_path / "model"))
+    assert_same(back, repeated, "run")
+    assert (back.crossfits[0].n_repeats, back.crossfits[0].folds_per_repeat) == (2, len(first.folds))
 
 
 def test_a_run_without_weights_comes_back_without(run: Run, tmp_path: Path) -> None:
@@ -113,11 +122,25 @@ def test_a_loaded_run_saves_to_the_same_files(run: Run, tmp_path: Path) -> None:
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
-def test_fold_fits_of_members_point_to_their_saved_models(run: Run, tmp_path: Path) -> None:
+def test_what_each_model_counts_and_whether_it_is_a_refit_comes_back(run: Run, tmp_path: Path) -> None:
+    back = load_run(save_run(run, tmp_path / "model"))
+    for before, after in zip(run.fitted.members, back.fitted.members, strict=True):
+        assert_same(served_facts(after), served_facts(before), "served")
+        assert [served.is_refit for served in after.models] == [False, False, True]
+        assert len({served.rounds for served in after.models}) > 1
+        # Only the rounds that predict are kept.
+        assert [served.model.rounds for served in after.models] == [served.rounds for served in after.models]
+
+
+def served_facts(member: FittedMember) -> list[tuple[int, float, bool]]:
+    return [(served.rounds, served.share, served.is_refit) for served in member.models]
+
+
+def test_models_of_folds_stay_behind(run: Run, tmp_path: Path) -> None:
     back = load_run(save_run(run, tmp_path / "model"))
     folders = [fold.folder for fit in back.crossfits for fold in fit.folds]
     assert len(folders) == 4
-    assert all(folder.is_dir() and folder.is_relative_to(tmp_path / "model") for folder in folders)
+    assert set(folders) == {Path()}
 
 
 def test_members_of_one_recipe_share_an_encoder(run: Run, tmp_path: Path) -> None:
@@ -166,14 +189,19 @@ def test_not_even_modules_of_this_package_are_imported_for_a_model(
     assert module not in sys.modules
 
 
-def test_the_one_model_of_a_time_ordered_fit_comes_back(run: Run, tmp_path: Path) -> None:
+def test_a_member_of_one_model_comes_back(run: Run, tmp_path: Path) -> None:
     first = run.fitted.members[0]
-    alone = replace(run, fitted=FittedEnsemble((replace(first, models=first.models[:1]),)))
-    back = load_run(save_run(alone, tmp_path / "model"))
+    alone = replace(first, models=(replace(first.models[-1], share=1.0),))
+    back = load_run(save_run(replace(run, fitted=FittedEnsemble((alone,))), tmp_path / "model"))
     (member,) = back.fitted.members
-    assert len(member.models) == 1
-    fit = next(fit for fit in back.crossfits if fit.candidate == member.member.candidate)
-    assert [fold.folder != Path() for fold in fit.folds] == [True, False]
+    assert served_facts(member) == [(first.models[-1].rounds, 1.0, True)]
+
+
+def test_a_cap_on_rounds_comes_back(run: Run, tmp_path: Path) -> None:
+    first, *others = run.crossfits
+    capped = replace(run, crossfits=(replace(first, max_rounds=64), *others))
+    back = load_run(save_run(capped, tmp_path / "model"))
+    assert [fit.max_rounds for fit in back.crossfits] == [64, None]
 
 
 def test_a_named_class_that_is_no_learner_is_refused(run: Run, tmp_path: Path) -> None:
@@ -202,5 +230,5 @@ def test_no_file_is_a_pickle(run: Run, tmp_path: Path) -> None:
 def with_family(run: Run, family: str) -> Run:
     old = run.fitted.members[0]
     candidate: Candidate = replace(old.member.candidate, family=family)
-    member = FittedMember(Member(candidate, 1.0), old.encoder, old.models, old.rounds)
+    member = FittedMember(Member(candidate, 1.0), old.encoder, old.models)
     return replace(run, fitted=FittedEnsemble((member,)), ensemble=Ensemble((member.member,)))

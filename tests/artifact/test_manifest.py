@@ -128,10 +128,24 @@ def test_a_rewritten_manifest_of_another_shape_is_refused(model: Path, files: ob
         load_run(model)
 
 
-def test_a_newer_format_says_so(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def written_in_format(model: Path, version: int) -> Path:
     (model / "manifest.json").unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr("tabular_automl.artifact.manifest.FORMAT_VERSION", FORMAT_VERSION + 1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tabular_automl.artifact.manifest.FORMAT_VERSION", version)
         write_manifest(model, {})
-    with pytest.raises(ArtifactError, match="has format version 2, this installation reads up to 1"):
-        load_run(model)
+    return model
+
+
+def test_a_newer_format_says_so(model: Path) -> None:
+    newer, reads = FORMAT_VERSION + 1, FORMAT_VERSION
+    with pytest.raises(
+        ArtifactError, match=f"has format version {newer}, this installation reads up to {reads}"
+    ):
+        load_run(written_in_format(model, newer))
+
+
+def test_an_older_format_says_so_and_may_be_replaced(run: Run, model: Path) -> None:
+    older = written_in_format(model, 1)
+    with pytest.raises(ArtifactError, match=r"has format version 1.*Load it with the tabular_automl that"):
+        load_run(older)
+    load_run(save_run(run, older, overwrite=True))

@@ -101,7 +101,7 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
     arguments = (
         "fit t.csv --target y --task binary --metric log_loss --time-limit 9.5 --max-candidates 3 --n-jobs 2 "
         "--seed 7 --weight w --groups g --time-column t --families lightgbm,linear --run-dir r --strict "
-        "--quiet"
+        "--missing-target drop --quiet"
     )
     main([*arguments.split(), "--out", str(tmp_path / "m")])
     assert asked == {
@@ -119,6 +119,7 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
         "families": ["lightgbm", "linear"],
         "run_dir": "r",
         "strict": True,
+        "missing_target": "drop",
         "progress": False,
     }
 

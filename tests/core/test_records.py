@@ -1,5 +1,8 @@
 """Identity and arithmetic of the frozen records."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +11,7 @@ from hypothesis import strategies as st
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Origin, Recipe, freeze_params
-from tabular_automl.core.crossfit import CommonRows, CrossFit
+from tabular_automl.core.crossfit import CommonRows, CrossFit, FoldFit
 from tabular_automl.core.digest import digest_array, digest_json
 from tabular_automl.core.errors import FoldPlanMismatchError, InputError
 from tabular_automl.core.options import Options
@@ -69,6 +72,15 @@ def test_common_rows_align_predictions_by_row() -> None:
     common = CommonRows.of((cross_fit([0, 2, 4, 6]), cross_fit([2, 3, 6])))
     assert common.rows.tolist() == [2, 6]
     assert common.predictions[:, :, 0].tolist() == [[2.0, 6.0], [2.0, 6.0]]
+
+
+@pytest.mark.parametrize(("n_folds", "n_repeats"), [(3, 2), (2, 0), (1, 2)])
+def test_a_cross_fit_of_several_repeats_has_whole_ones(n_folds: int, n_repeats: int) -> None:
+    folds = tuple(FoldFit("key", fold, Path(), np.ones(1), 1.0, 1.0) for fold in range(n_folds))
+    with pytest.raises(ValueError, match=f"{n_folds} folds of lightgbm.* are not {n_repeats} whole repeats"):
+        replace(cross_fit([0, 1]), folds=folds, n_repeats=n_repeats)
+    whole = replace(cross_fit([0, 1]), folds=(*folds, *folds), n_repeats=2)
+    assert whole.folds_per_repeat == n_folds
 
 
 def test_results_of_two_fold_plans_do_not_mix() -> None:

@@ -18,18 +18,28 @@ from tabular_automl.testing import small_problem
 
 
 def make_problem(
-    kind: TaskKind = TaskKind.REGRESSION, n_rows: int = 120, n_folds: int = 4, seed: int = 0
+    kind: TaskKind = TaskKind.REGRESSION,
+    n_rows: int = 120,
+    n_folds: int = 4,
+    seed: int = 0,
+    n_repeats: int = 1,
 ) -> Problem:
     small = small_problem(kind, n_rows, seed)
     columns = tuple(
         ColumnSchema(c.id, c.id, c.kind, "float64", 0.0, 9, "test", "number", c.categories)
         for c in small.table.columns
     )
-    fold_of = np.random.default_rng(seed).permutation(n_rows) % n_folds
-    folds = tuple(Fold(np.flatnonzero(fold_of != f), np.flatnonzero(fold_of == f)) for f in range(n_folds))
+    rng = np.random.default_rng(seed)
+    dealt = [rng.permutation(n_rows) % n_folds for _ in range(n_repeats)]
+    folds = tuple(
+        Fold(np.flatnonzero(fold_of != f), np.flatnonzero(fold_of == f))
+        for fold_of in dealt
+        for f in range(n_folds)
+    )
     classes = {TaskKind.BINARY: (0, 1), TaskKind.MULTICLASS: (0, 1, 2), TaskKind.REGRESSION: ()}[kind]
     task = Task("target", kind, TargetType("int64"), default_metric(kind).name, classes)
-    return Problem(small.table, small.y, None, Schema(columns), task, FoldPlan(folds, "shuffled"))
+    plan = FoldPlan(folds, "shuffled", n_repeats=n_repeats)
+    return Problem(small.table, small.y, None, Schema(columns), task, plan)
 
 
 @contextmanager

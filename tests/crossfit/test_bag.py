@@ -1,16 +1,24 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from odd_learners import candidate  # type: ignore[import-not-found]
 from open_runtime import make_problem  # type: ignore[import-not-found]
 
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
-from tabular_automl.crossfit import Request
+from tabular_automl.crossfit import Request, joint_round, rounds_without_each
 from tabular_automl.crossfit.bag import Bag, FoldSetup
 from tabular_automl.crossfit.fold_job import predictions_file
 from tabular_automl.learners import Limits
 
 WEIGHTS = [30.0] * 4
 PROBLEM = make_problem()
+# Three repeats of four folds.
+REPEATED = make_problem(n_repeats=3)
+CURVES = st.lists(st.lists(st.floats(0, 10), min_size=1, max_size=9).map(np.array), min_size=12, max_size=12)
 
 
 def fit_of(tmp_path, fold, rounds, *, complete=True):
@@ -19,14 +27,19 @@ def fit_of(tmp_path, fold, rounds, *, complete=True):
     return FoldFit("k", fold, folder, np.linspace(2.0, 1.0, rounds), 1.0, 1.0, complete)
 
 
-def bag_of(fits):
-    setups = tuple(FoldSetup("k", 0) for _ in range(4))
-    return Bag(0, Request(candidate(), 4), Limits(100, None), setups, {fit.fold: fit for fit in fits})
+def bag_of(fits, n_folds=4):
+    setups = tuple(FoldSetup("k", 0) for _ in range(n_folds))
+    return Bag(0, Request(candidate(), n_folds), Limits(100, None), setups, {fit.fold: fit for fit in fits})
 
 
-def predict(bag, fold):
+def predict(bag, fold, problem=PROBLEM):
     np.save(predictions_file(bag.fits[fold].folder, bag.rounds[fold]), np.full((30, 1), float(fold)))
-    assert bag.take_predictions(fold, PROBLEM)
+    assert bag.take_predictions(fold, problem)
+
+
+def repeated_bag(tmp_path, curves):
+    fits = [FoldFit("k", fold, tmp_path / str(fold) / "model", c, 1.0, 1.0) for fold, c in enumerate(curves)]
+    return bag_of(fits, n_folds=12)
 
 
 def test_folds_of_the_store_are_not_waited_for(tmp_path):
@@ -111,3 +124,97 @@ def test_without_a_finished_fold_there_is_a_failure(tmp_path):
     result = bag.result(PROBLEM, WEIGHTS)
     assert isinstance(result, Failure)
     assert "time was over" in result.reason
+
+
+@given(CURVES, st.integers(0, 11), st.integers(0, 2**32 - 1))
+def test_no_fold_that_holds_out_its_rows_chooses_a_folds_round(curves, fold, seed):
+    weights = [30.0] * 12
+    bag = repeated_bag(Path(), curves)
+    bag.choose_rounds(REPEATED, weights)
+    assert set(bag.rounds) == set(range(12))
+    repeat = fold // 4
+    rng = np.random.default_rng(seed)
+    # Other losses in the fold itself and in all other repeats, which hold out its rows too.
+    changed = [c if f // 4 == repeat and f != fold else rng.random(len(c)) for f, c in enumerate(curves)]
+    other = repeated_bag(Path(), changed)
+    other.choose_rounds(REPEATED, weights)
+    assert other.rounds[fold] == bag.rounds[fold]
+    own = slice(4 * repeat, 4 * repeat + 4)
+    chosen = rounds_without_each(curves[own], weights[own])[fold % 4]
+    assert bag.rounds[fold] == min(chosen, len(curves[fold]))
+
+
+def test_a_rows_prediction_is_the_mean_over_the_repeats(tmp_path):
+    bag = bag_of([fit_of(tmp_path, f, 10 + f) for f in range(12)], n_folds=12)
+    bag.choose_rounds(REPEATED, [30.0] * 12)
+    for fold in list(bag.to_predict):
+        predict(bag, fold, REPEATED)
+    result = bag.result(REPEATED, [30.0] * 12)
+    assert isinstance(result, CrossFit)
+    assert (len(result.folds), result.n_repeats, result.folds_per_repeat) == (12, 3, 4)
+    np.testing.assert_array_equal(result.rows, np.arange(120))
+    total = np.zeros((120, 1))
+    for fold, held_out in enumerate(fold.held_out for fold in REPEATED.folds.folds):
+        total[held_out] += fold
+    np.testing.assert_allclose(result.predictions, total / 3)
+    assert result.joint_round == joint_round([fit.curve for fit in result.folds], [30.0] * 12)
+
+
+@pytest.mark.parametrize("gap", range(4, 8))
+@pytest.mark.parametrize(
+    "reason", ["not fitted", "fit lost", "not predicted", "prediction lost", "cut short"]
+)
+def test_an_unfinished_repeat_leaves_the_result_of_those_before_it(tmp_path, gap, reason):
+    weights = [30.0] * 12
+    alone = bag_of([fit_of(tmp_path, f, 10 + f) for f in range(4)])
+    fits = [fit_of(tmp_path, f, 10 + f) for f in range(8)]
+    if reason in {"not fitted", "fit lost"}:
+        del fits[gap]
+    if reason == "cut short":
+        fits = [*fits[:gap], fit_of(tmp_path, gap, 4, complete=False)]
+    bag = bag_of(fits, n_folds=8)
+    if reason == "fit lost":
+        bag.lose(Failure(bag.request.candidate, gap, "worker died", 1.0), gap)
+    bag.cut_here()
+    for each in (alone, bag):
+        each.choose_rounds(REPEATED, weights)
+        if each is bag and reason == "prediction lost":
+            bag.lose(Failure(bag.request.candidate, gap, "worker died", 1.0), gap)
+        for fold in list(each.to_predict):
+            if reason != "not predicted" or fold != gap:
+                predict(each, fold, REPEATED)
+    first, result = alone.result(REPEATED, weights), bag.result(REPEATED, weights)
+    assert isinstance(first, CrossFit)
+    assert isinstance(result, CrossFit)
+    assert result.n_repeats == 1
+    assert [fold.fold for fold in result.folds] == [0, 1, 2, 3]
+    assert [fold.folder for fold in result.folds] == [fold.folder for fold in first.folds]
+    np.testing.assert_array_equal(result.rows, first.rows)
+    np.testing.assert_array_equal(result.predictions, first.predictions)
+    assert (result.joint_round, result.plan) == (first.joint_round, first.plan)
+
+
+def test_only_folds_of_whole_repeats_are_predicted(tmp_path):
+    bag = bag_of([fit_of(tmp_path, f, 10) for f in range(10)], n_folds=12)
+    bag.cut_here()
+    bag.choose_rounds(REPEATED, [30.0] * 12)
+    assert list(bag.to_predict) == list(range(8))
+
+
+def test_a_first_repeat_that_was_cut_short_itself_counts_as_it_does_alone(tmp_path):
+    fits = [fit_of(tmp_path, f, 10) for f in range(3)] + [fit_of(tmp_path, 3, 4, complete=False)]
+    later = [fit_of(tmp_path, f, 10) for f in range(4, 7)] + [fit_of(tmp_path, 7, 4, complete=False)]
+    bag = bag_of([*fits, *later], n_folds=8)
+    bag.choose_rounds(REPEATED, [30.0] * 12)
+    assert list(bag.to_predict) == [0, 1, 2]
+
+
+def test_the_round_of_the_bag_is_that_of_all_repeats(tmp_path):
+    early, late = np.array([1.0, 1.5, 3.0]), np.array([9.0, 3.0, 2.9])
+    fits = [replace(fit_of(tmp_path, f, 3), curve=early if f < 4 else late) for f in range(8)]
+    bag = bag_of(fits, n_folds=8)
+    bag.choose_rounds(REPEATED, [30.0] * 12)
+    for fold in list(bag.to_predict):
+        predict(bag, fold, REPEATED)
+    assert [bag.rounds[fold] for fold in range(8)] == [1] * 4 + [3] * 4
+    assert bag.result(REPEATED, [30.0] * 12).joint_round == 2

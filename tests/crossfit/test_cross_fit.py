@@ -60,7 +60,10 @@ def test_predictions_are_those_of_the_kept_models_at_rounds_chosen_without_the_f
         X = runtime.encoder(Recipe("ordinal")).transform(problem.table)
         expected = np.full((problem.n_rows, 1), np.nan)
         for fold, model, rounds in zip(
-            problem.folds.folds, load_models(fit), rounds_without_each(curves, weights), strict=True
+            problem.folds.folds,
+            load_models(fit.candidate.family, [fold.folder for fold in fit.folds]),
+            rounds_without_each(curves, weights),
+            strict=True,
         ):
             expected[fold.held_out] = model.predict(X[fold.held_out], rounds)
     np.testing.assert_array_equal(fit.predictions, expected)
@@ -140,7 +143,7 @@ def test_a_fit_without_its_model_is_made_again(one_worker, tmp_path):
     with open_runtime(make_problem(), one_worker, run_dir=tmp_path / "run", count=9) as runtime:
         (again,) = cross_fit(iter([Request(wanted[0], N_FOLDS)]), runtime.problem, runtime)
         assert isinstance(again, CrossFit)
-        assert len(load_models(again)) == N_FOLDS
+        assert len(load_models(again.candidate.family, [fold.folder for fold in again.folds])) == N_FOLDS
     np.testing.assert_array_equal(again.predictions, first.predictions)
     assert len(log.read_text().splitlines()) == N_FOLDS + 1
 
@@ -156,7 +159,7 @@ def test_a_damaged_model_is_fitted_again(one_worker, tmp_path):
     with open_runtime(make_problem(), one_worker, run_dir=tmp_path / "run", count=9) as runtime:
         (again,) = cross_fit(iter([Request(wanted, N_FOLDS)]), runtime.problem, runtime)
         assert isinstance(again, CrossFit)
-        assert len(load_models(again)) == N_FOLDS
+        assert len(load_models(again.candidate.family, [fold.folder for fold in again.folds])) == N_FOLDS
     np.testing.assert_array_equal(again.predictions, first.predictions)
 
 

@@ -1,5 +1,4 @@
 import threading
-from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -12,7 +11,7 @@ from tabular_automl.crossfit.load_models import loading_threads
 from tabular_automl.learners import learner_for
 
 
-def test_models_are_loaded_at_the_same_time_and_come_in_fold_order(one_worker, monkeypatch):
+def test_models_are_loaded_at_the_same_time_and_come_in_the_order_of_their_folders(one_worker, monkeypatch):
     # The package offers the function under the name of its module.
     module = import_module("tabular_automl.crossfit.load_models")
     monkeypatch.setattr(module, "loading_threads", lambda: 2)
@@ -20,8 +19,9 @@ def test_models_are_loaded_at_the_same_time_and_come_in_fold_order(one_worker, m
     with open_runtime(problem, one_worker) as runtime:
         (fit,) = cross_fit(iter([Request(candidate(), 4)]), problem, runtime)
         assert isinstance(fit, CrossFit)
-        learner = learner_for(fit.candidate.family)
-        expected = [learner.load(fold.folder).predict(np.zeros((1, 1))) for fold in fit.folds]
+        family = fit.candidate.family
+        learner, folders = learner_for(family), [fold.folder for fold in reversed(fit.folds)]
+        expected = [learner.load(folder).predict(np.zeros((1, 1))) for folder in folders]
         two, load = threading.Barrier(2), type(learner).load
 
         def both_at_once(self, folder):
@@ -29,15 +29,11 @@ def test_models_are_loaded_at_the_same_time_and_come_in_fold_order(one_worker, m
             return load(self, folder)
 
         monkeypatch.setattr(type(learner), "load", both_at_once)
-        found = [model.predict(np.zeros((1, 1))) for model in load_models(fit)]
+        found = [model.predict(np.zeros((1, 1))) for model in load_models(family, folders)]
     assert found == expected
     assert len({float(value[0, 0]) for value in found}) == 4
 
 
-def test_without_folds_there_are_no_models(one_worker):
-    problem = make_problem()
-    with open_runtime(problem, one_worker) as runtime:
-        (fit,) = cross_fit(iter([Request(candidate(), 1)]), problem, runtime)
-    assert isinstance(fit, CrossFit)
-    assert load_models(replace(fit, folds=())) == ()
+def test_without_folders_there_are_no_models():
+    assert load_models("prior", []) == ()
     assert loading_threads() >= 1

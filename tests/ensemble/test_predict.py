@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tabular_automl.core.candidate import Candidate, Recipe
-from tabular_automl.core.ensemble import FittedEnsemble, FittedMember, Member
+from tabular_automl.core.ensemble import FittedEnsemble, FittedMember, Member, ServedModel
 from tabular_automl.core.fitting import FeatureSpec, FloatArray
 from tabular_automl.core.schema import Kind
 from tabular_automl.core.state import State
@@ -54,9 +54,15 @@ class LogisticModel:
 
 
 def member(encoder: CountingEncoder, weight: float, slopes: list[float], n_outputs: int = 1) -> FittedMember:
-    candidate = Candidate("fake", (("slopes", str(slopes)),), Recipe("ordinal"))
-    models = tuple(LogisticModel(slope, n_outputs) for slope in slopes)
-    return FittedMember(Member(candidate, weight), encoder, models, rounds=3)
+    share = 1 / len(slopes)
+    return served(
+        encoder, weight, [ServedModel(LogisticModel(slope, n_outputs), 3, share) for slope in slopes]
+    )
+
+
+def served(encoder: CountingEncoder, weight: float, models: list[ServedModel]) -> FittedMember:
+    candidate = Candidate("fake", (("models", str(models)),), Recipe("ordinal"))
+    return FittedMember(Member(candidate, weight), encoder, tuple(models))
 
 
 @pytest.fixture
@@ -72,6 +78,15 @@ def test_bags_are_averaged_uniformly_and_members_by_weight(table: Table) -> None
     bag = (LogisticModel(0.1).predict(X, 3) + LogisticModel(0.3).predict(X, 3)) / 2
     expected = 0.75 * bag + 0.25 * LogisticModel(0.2).predict(X, 3)
     assert predict_ensemble(fitted, table) == pytest.approx(expected)
+
+
+def test_models_of_a_member_count_by_their_shares_each_at_its_own_round(table: Table) -> None:
+    encoder = CountingEncoder()
+    of_fold, refitted = LogisticModel(0.1), LogisticModel(0.2)
+    models = [ServedModel(of_fold, 3, 0.25), ServedModel(refitted, 7, 0.75, is_refit=True)]
+    X = encoder.transform(table)
+    expected = 0.25 * of_fold.predict(X, 3) + 0.75 * refitted.predict(X, 7)
+    assert predict_ensemble(FittedEnsemble((served(encoder, 1.0, models),)), table) == pytest.approx(expected)
 
 
 def test_each_recipe_encodes_the_table_once(table: Table) -> None:
@@ -95,5 +110,9 @@ def test_probabilities_stay_probabilities_though_weights_round(table: Table) -> 
     predictions = predict_ensemble(thirds, table)
     assert predictions.min() >= 0
     assert predictions.max() == 1.0
+    shares = [1 / 3 + 1e-16, 1 / 3, 1 / 3 + 1e-16]
+    assert sum(shares) > 1
+    copies = served(encoder, 1.0, [ServedModel(LogisticModel(1e3), 3, share) for share in shares])
+    assert predict_ensemble(FittedEnsemble((copies,)), table).max() == 1.0
     classes = FittedEnsemble(tuple(member(encoder, 1 / 7, [slope], 3) for slope in range(7)))
     assert predict_ensemble(classes, table).sum(axis=1) == pytest.approx(1, abs=1e-15)

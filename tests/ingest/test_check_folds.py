@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,16 @@ def test_folds_in_which_nothing_counts_are_dropped_and_said() -> None:
     kept, (found,) = check_folds(plan([0, 1], [2, 3], [4, 5]), None, np.array([1.0, 1, 0, 0, 1, 1]))
     assert [fold.held_out.tolist() for fold in kept.folds] == [[0, 1], [4, 5]]
     assert found.check == "weightless_fold"
+    assert "1 of 3 folds are left out" in found.message
+
+
+def test_a_plan_that_loses_folds_has_one_repeat() -> None:
+    first, second = ([0, 1], [2, 3], [4, 5]), ([0, 2], [1, 4], [3, 5])
+    repeated = replace(plan(*first, *second), n_repeats=2)
+    assert check_folds(repeated, GROUPS, np.ones(6))[0] is repeated
+    kept, (found,) = check_folds(repeated, None, np.array([1.0, 1, 0, 0, 1, 1]))
+    assert [fold.held_out.tolist() for fold in kept.folds] == [[0, 1], [4, 5]]
+    assert kept.n_repeats == 1
     assert "1 of 3 folds are left out" in found.message
 
 

@@ -106,6 +106,17 @@ def test_na_is_namibia_among_countries_and_missing_elsewhere() -> None:
     assert words.missing_share == 0.25
 
 
+@pytest.mark.parametrize(
+    ("n_large", "kind"), [(3, Kind.NUMERIC), (4, Kind.CATEGORICAL), (60, Kind.IDENTIFIER)]
+)
+def test_whole_numbers_beyond_floats_are_keys(n_large: int, kind: Kind) -> None:
+    values = np.where(np.arange(N) < n_large, 2**60 + np.arange(N), np.arange(N) % 9)
+    for given in (values, values.astype(object), values.astype(str)):
+        column, _ = infer(given)
+        assert column.kind is kind
+        assert ("2^53" in column.reason) is (kind is not Kind.NUMERIC)
+
+
 def test_missing_share_counts_whatever_became_missing() -> None:
     column, _ = infer([*["1"] * 28, "2", "3", "4", "oops", "", "n/a", *["5"] * 6])
     assert column.parse == "number"
@@ -120,6 +131,7 @@ def test_missing_share_counts_whatever_became_missing() -> None:
         (texts(5), "text", "string"),
         (texts(N), "categorical", "string"),
         (np.arange(N), "identifier", "string"),
+        (np.arange(N), "left_out", "string"),
         (texts(5, "{}"), "categorical", "string"),
         ([*texts(5, "{}")[:50], *["x"] * 10], "numeric", "number"),
         (pd.date_range("2020", periods=N).strftime("%d/%m/%Y"), "datetime", "datetime:%d/%m/%Y"),

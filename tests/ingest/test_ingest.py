@@ -109,7 +109,7 @@ def test_files_give_the_same_problem(frame: pd.DataFrame, tmp_path: Path, name: 
         (
             lambda f: f.assign(size=f["size"].mask(f.index == 1004, np.inf)),
             "size",
-            r"infinite in 1 rows, .* row 4 \(inf\)",
+            r"infinite in 1 of 120 rows, .* row 4 \(inf\)",
         ),
         (
             lambda f: pd.concat([f, f[["city", "rooms"]]], axis=1),
@@ -225,7 +225,7 @@ def test_equal_weights_are_no_weights(frame: pd.DataFrame) -> None:
     [
         ({"weight": np.r_[-1.0, np.ones(119)]}, r"1 weights are negative, the first in row 0 \(-1.0\)"),
         ({"weight": np.r_[np.nan, np.ones(119)]}, "1 weights are missing or infinite"),
-        ({"weight": np.zeros(120)}, "All weights are 0"),
+        ({"weight": np.zeros(120)}, "All weights are zero"),
         ({"weight": np.ones(7)}, "weight has 7 values for 120 rows"),
         ({"weight": pd.Series(np.ones(120))}, "The index of weight differs"),
         ({"weight": "city"}, "weight holds text"),

@@ -1,3 +1,4 @@
+import sys
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSpl
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.folds import TIME_ORDERED, FoldPlan
-from tabular_automl.ingest.plan_folds import RowStructure, plan_folds
+from tabular_automl.ingest.plan_folds import RowStructure, _repeats, count_repeats, plan_folds
 
 
 @st.composite
@@ -37,9 +38,9 @@ def test_invariants_of_every_plan(problem: tuple[NDArray[np.float64], RowStructu
     except InputError as error:
         assert "time_column" in str(error)  # noqa: PT017 (copies may tie all moments together)
         return
-    held_out = np.concatenate([fold.held_out for fold in plan.folds])
+    held_out = np.concatenate([fold.held_out for fold in plan.first_repeat])
     assert len(np.unique(held_out)) == len(held_out), "a row is held out at most once"
-    assert 1 <= len(plan) <= 8
+    assert 1 <= plan.folds_per_repeat <= 8
     for fold in plan.folds:
         assert len(fold.train)
         assert len(fold.held_out)
@@ -54,8 +55,107 @@ def test_invariants_of_every_plan(problem: tuple[NDArray[np.float64], RowStructu
             assert len(fold.train) + len(fold.held_out) == len(y)
     if structure.time is None:
         assert len(held_out) == len(y)
+    else:
+        assert plan.n_repeats == 1
     again = plan_folds(y, structure, seed, is_classification=is_classification)
     assert again.digest == plan.digest, "data and seed alone decide"
+
+
+@settings(max_examples=150, deadline=None)
+@given(problems(), st.integers(0, 5), st.booleans())
+def test_invariants_of_repeats(
+    problem: tuple[NDArray[np.float64], RowStructure, bool], seed: int, weighted: bool
+) -> None:
+    y, structure, is_classification = problem
+    structure = RowStructure(structure.groups, structure.duplicates)
+    rng = np.random.default_rng(seed)
+    weight = (rng.random(len(y)) < 0.5).astype(np.float64) if weighted else None
+    try:
+        plan = plan_folds(y, structure, seed, is_classification=is_classification, weight=weight)
+    except InputError as error:
+        assert "weight above 0" in str(error)  # noqa: PT017 (what counts may be in one group)
+        return
+    counting = np.ones(len(y), dtype=bool) if weight is None else weight > 0
+    assert 1 <= plan.n_repeats <= count_repeats(len(y))
+    seen = set()
+    for numbers in plan.repeats(len(plan.folds)):
+        folds = [plan.folds[number] for number in numbers]
+        assert len(folds) == plan.folds_per_repeat
+        held_out = np.concatenate([fold.held_out for fold in folds])
+        np.testing.assert_array_equal(np.sort(held_out), np.arange(len(y)), "a repeat partitions the rows")
+        seen.add(frozenset(tuple(fold.held_out[counting[fold.held_out]]) for fold in folds))
+        for fold in folds:
+            np.testing.assert_array_equal(fold.train, np.setdiff1d(np.arange(len(y)), fold.held_out))
+            assert counting[fold.train].any()
+            assert counting[fold.held_out].any()
+            if structure.groups is not None:
+                assert not np.intersect1d(structure.groups[fold.train], structure.groups[fold.held_out]).size
+            elif structure.duplicates is not None:
+                copies = structure.duplicates
+                assert not np.intersect1d(copies[fold.train], copies[fold.held_out]).size
+    assert len(seen) == plan.n_repeats, "no two repeats put the same rows together"
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(8, 90), min_size=2, max_size=4), st.integers(0, 9))
+def test_every_repeat_is_stratified(counts: list[int], seed: int) -> None:
+    y = np.repeat(np.arange(len(counts)), counts)
+    made = plan(y, seed=seed)
+    assert made.n_repeats == 5
+    for numbers in made.repeats(len(made.folds)):
+        shares = np.array(
+            [np.bincount(y[made.folds[number].held_out], minlength=len(counts)) for number in numbers]
+        )
+        assert (np.ptp(shares, axis=0) <= 1).all()
+
+
+def test_the_first_repeat_is_the_plan_without_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    y = np.arange(200) % 3
+    repeated = plan(y)
+    # The package's attribute of that name is the function.
+    monkeypatch.setattr(sys.modules["tabular_automl.ingest.plan_folds"], "REPEATS", ())
+    alone = plan(y)
+    assert [fold.digest for fold in alone.folds] == [fold.digest for fold in repeated.first_repeat]
+    assert (alone.n_repeats, repeated.n_repeats) == (1, 5)
+
+
+@pytest.mark.parametrize(("n_rows", "repeats"), [(2_000, 5), (2_001, 3), (10_000, 3), (10_001, 1)])
+def test_few_rows_are_dealt_several_times(n_rows: int, repeats: int) -> None:
+    made = plan(np.arange(n_rows) % 2)
+    assert made.n_repeats == repeats
+    assert len(made.folds) == 8 * repeats
+
+
+@pytest.mark.parametrize(
+    "structure",
+    [
+        {"time": np.arange(64.0)},
+        {"splitter": KFold(4)},
+        {"groups": np.arange(64) // 8},
+        {"duplicates": np.arange(64) // 32},
+    ],
+    ids=["in time", "own splitter", "one group a fold", "one set of copies a fold"],
+)
+def test_what_cannot_be_dealt_otherwise_is_dealt_once(structure: dict[str, Any]) -> None:
+    assert plan(np.arange(64) % 2, **structure).n_repeats == 1
+
+
+def test_a_dealing_to_another_number_of_folds_is_no_repeat() -> None:
+    everything = np.ones(4, dtype=bool)
+    dealings = [np.array(fold_of) for fold_of in ([0, 0, 1, 1], [0, 1, 2, 2], [1, 1, 0, 0], [0, 1, 0, 1])]
+    repeats = _repeats(dealings, everything)
+    held_out = [[fold.held_out.tolist() for fold in folds] for folds in repeats]
+    assert held_out == [[[0, 1], [2, 3]], [[0, 2], [1, 3]]]
+
+
+def test_two_rows_are_dealt_once() -> None:
+    assert plan([0.0, 1.0], is_classification=False).n_repeats == 1
+
+
+def test_rows_that_weigh_nothing_make_no_repeat() -> None:
+    weight = (np.arange(64) < 2).astype(np.float64)
+    made = plan_folds(np.arange(64.0), RowStructure(), 0, is_classification=False, weight=weight)
+    assert (made.folds_per_repeat, made.n_repeats) == (2, 1)
 
 
 def plan(y: object, *, is_classification: bool = True, seed: int = 0, **structure: Any) -> FoldPlan:
@@ -71,9 +171,8 @@ def plan(y: object, *, is_classification: bool = True, seed: int = 0, **structur
 @given(st.lists(st.integers(8, 90), min_size=2, max_size=4), st.integers(0, 9))
 def test_classes_and_sizes_are_even(counts: list[int], seed: int) -> None:
     y = np.repeat(np.arange(len(counts)), counts)
-    shares = np.array(
-        [np.bincount(y[fold.held_out], minlength=len(counts)) for fold in plan(y, seed=seed).folds]
-    )
+    folds = plan(y, seed=seed).first_repeat
+    shares = np.array([np.bincount(y[fold.held_out], minlength=len(counts)) for fold in folds])
     assert (np.ptp(shares, axis=0) <= 1).all()
     assert np.ptp(shares.sum(axis=1)) <= 1
 
@@ -277,7 +376,7 @@ def test_every_fold_has_rows_that_count_on_both_sides(
         assert weight[fold.held_out].any()
         if structure.groups is not None:
             assert not np.intersect1d(structure.groups[fold.train], structure.groups[fold.held_out]).size
-    assert sum(len(fold.held_out) for fold in plan.folds) == len(y)
+    assert sum(len(fold.held_out) for fold in plan.first_repeat) == len(y)
 
 
 def test_a_group_without_weight_costs_no_fold() -> None:

@@ -45,7 +45,7 @@ def test_columns_get_the_type_all_cells_have(tmp_path: Path) -> None:
     frame = read_table(path)
     assert {name: frame[name].dtype.kind for name in "ifm"} == {"i": "i", "f": "f", "m": "f"}
     assert frame["t"].tolist() == ["x", "1"]
-    assert frame["big"].tolist() == [123456789012345678901.0, 1.0]
+    assert frame["big"].tolist() == ["123456789012345678901", "1"]
 
 
 def test_numbers_are_read_exactly(tmp_path: Path) -> None:

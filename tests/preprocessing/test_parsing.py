@@ -49,6 +49,8 @@ def test_every_number_survives_its_own_text(value: float) -> None:
         ("1,234,567.5", 1234567.5),
         ("€ 5", 5.0),
         ("1 234.5", 1234.5),
+        ("12,34,567.5", 1234567.5),
+        ("\u22123.5", -3.5),
         ("1'234", 1234.0),
         ("-$3", -3.0),
         ("(1,000)", -1000.0),
@@ -77,9 +79,26 @@ def test_decimal_comma(text: str, value: float) -> None:
     assert parse_numbers([text], decimal=",")[0] == value
 
 
+@pytest.mark.parametrize(
+    ("text", "value"), [("1234", 1234.0), ("1'234", 1234.0), ("$5", 5.0), ("-1.5", -1.5)]
+)
+def test_plain_numbers_are_read_without_groups_by_comma(text: str, value: float) -> None:
+    assert parse_texts(np.array([text], dtype=object), "number:plain")[0] == value
+    for grouped in ("1,234", "12,34,567", "-1,234.5"):
+        assert np.isnan(parse_texts(np.array([grouped], dtype=object), "number:plain")[0])
+
+
 def test_booleans_in_any_case() -> None:
     assert parse_booleans(["TRUE", "f", " Y ", "0", "2"]).tolist()[:4] == [1.0, 0.0, 1.0, 0.0]
     assert np.isnan(parse_booleans(["2"])[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [("1970Q2", "1970-04-01"), ("1971", "1971-01-01"), ("1970-01-05/1970-01-11", "1970-01-05")],
+)
+def test_a_period_as_pandas_writes_it_is_its_start(text: str, start: str) -> None:
+    assert parse_datetimes([text])[0] == parse_datetimes([start])[0]
 
 
 def test_datetimes_are_utc_seconds() -> None:
@@ -110,6 +129,8 @@ def test_times_of_day() -> None:
         (("0", "1"), "number"),
         (("yes", "true"), None),
         (("2020-01-31", "2020-02-01 10:00"), "datetime"),
+        (("0 days 23:37:41", "-1 days +05:00:00", "3 days"), "timedelta"),
+        (("1990Q1", "1990Q2"), None),
         (("31/01/2020", "1/2/2020"), "datetime:%d/%m/%Y"),
         (("1/31/2020", "1/2/2020"), "datetime:%m/%d/%Y"),
         (("31.01.2020", "01.02.2020"), "datetime:%d.%m.%Y"),

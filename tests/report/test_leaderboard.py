@@ -43,8 +43,23 @@ def test_scores_are_of_the_rows_the_ensemble_rests_on(make_run: MakeRun) -> None
 
 def test_fewer_folds_are_said(make_run: MakeRun) -> None:
     board = leaderboard(make_run())
-    short = board[board["folds"] == 2]
+    short = board[board["folds"] == "2"]
     assert short["status"].tolist() == ["2 of 4 folds"]
+
+
+def test_repeats_are_shown_beside_the_folds(make_run: MakeRun) -> None:
+    run = make_run()
+    linear, lightgbm, own = run.crossfits
+    thrice = replace(lightgbm, folds=lightgbm.folds * 3, n_repeats=3)
+    board = leaderboard(replace(run, crossfits=(linear, thrice, own))).set_index("name")
+    assert board.loc["lightgbm/default", "folds"] == "4×3"
+    assert board.loc["lightgbm/default", "status"] == "ok"
+    for name in ("ensemble", "linear/default", "zero rule"):
+        assert board.loc[name, "folds"] == "4"
+    assert board["folds"].isna().sum() == len(run.failures)
+    twice = replace(linear, folds=linear.folds * 2, n_repeats=2)
+    board = leaderboard(replace(run, crossfits=(twice, thrice, own))).set_index("name")
+    assert board.loc["ensemble", "folds"] == "4×2"
 
 
 def test_row_weights_count(make_run: MakeRun, rng: np.random.Generator) -> None:

@@ -100,6 +100,27 @@ def test_members_on_different_folds_are_said(make_run: MakeRun) -> None:
     assert "choice between more candidates and more rows" in report
 
 
+def test_repeats_are_said(make_run: MakeRun) -> None:
+    run = make_run()
+    assert "Repeats" not in text_report(run)
+    linear, lightgbm, own = run.crossfits
+    thrice = replace(lightgbm, folds=lightgbm.folds * 3, n_repeats=3)
+    # A candidate taken up again is one candidate.
+    report = text_report(replace(run, crossfits=(linear, lightgbm, thrice, own))).replace("\n  ", " ")
+    assert "Repeats: 1 of 3 candidates on 3 repeats of the folds, each dealt anew" in report
+    assert "Members were fitted on" not in report, "all rows are covered by all members"
+    twice = replace(linear, folds=linear.folds * 2, n_repeats=2)
+    report = text_report(replace(run, crossfits=(twice, thrice, own))).replace("\n  ", " ")
+    assert "Repeats: 2 of 3 candidates on 2 to 3 repeats" in report
+
+
+def test_a_failure_names_the_fold_and_its_repeat(make_run: MakeRun) -> None:
+    run = make_run()
+    assert ", fold 3 (after" in text_report(run)
+    later = (replace(run.failures[0], fold=6),)
+    assert ", fold 2 of repeat 1 (after" in text_report(replace(run, failures=later))
+
+
 def test_a_candidate_with_several_results_was_tried_once(make_run: MakeRun) -> None:
     run = make_run()
     assert "chosen from 3 candidates." in text_report(run).replace("\n  ", " ")

@@ -1,4 +1,4 @@
-"""First wave and growth: who is fitted, on how many folds, and what is not started."""
+"""The stages one after the other, with real fits in this process on a clock that stands still."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,48 +8,41 @@ import pandas as pd
 import pytest
 
 from tabular_automl.core.budget import Budget
-from tabular_automl.core.candidate import Candidate
+from tabular_automl.core.candidate import Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit import Runtime
 from tabular_automl.crossfit.workers import InProcessWorkers
 from tabular_automl.ingest import ingest
-from tabular_automl.search import first_wave, grow, static_portfolio
-from tabular_automl.search.cost_model import CostModel
-from tabular_automl.search.first_wave import WAVE_SHARE, wave_of
-from tabular_automl.search.portfolio import PRIOR
+from tabular_automl.search import first_wave, grow, repeat, static_portfolio
 from tabular_automl.testing import FakeClock
 
-COUNTED = Options("price", max_candidates=4, n_jobs=1, progress=False)
-TIMED = Options("price", time_limit=1000.0, n_jobs=1, progress=False)
+COUNTED = Options("price", max_candidates=3, n_jobs=1, progress=False, families=["lightgbm", "linear"])
+# Quick fits: the default and one of the caller's own.
+LINEAR = Options(
+    "price",
+    time_limit=1000.0,
+    n_jobs=1,
+    progress=False,
+    families=["linear"],
+    candidates=[("linear", {"knots": 3})],
+)
 
 
 @pytest.fixture
 def problem(regression_frame: pd.DataFrame) -> Problem:
-    return ingest(regression_frame, COUNTED)
+    """With two repeats of the folds: enough to see, and quick."""
+    found = ingest(regression_frame, COUNTED)
+    plan = found.folds
+    return replace(found, folds=replace(plan, folds=plan.folds[: 2 * len(plan)], n_repeats=2))
 
 
 @contextmanager
 def opened(problem: Problem, options: Options, clock: FakeClock | None = None) -> Iterator[Runtime]:
-    """Open a runtime on this process and a clock that stands still."""
     budget = Budget.start(options, clock or FakeClock())
     with InProcessWorkers() as workers, Runtime.open(problem, options, budget, workers) as runtime:
         yield runtime
-
-
-def limit_for(problem: Problem, starts: tuple[Candidate, ...], n_folds: float) -> float:
-    """Return the time limit within which the first wave is expected to fit so many folds."""
-    costs = CostModel(problem.shape)
-    expected = sum(costs.fold_seconds(candidate) for candidate in wave_of(starts, None)[1:])
-    seconds = n_folds * expected / WAVE_SHARE
-    return next(
-        limit / 100 for limit in range(1, 100_000) if limit / 100 - reserve_of(limit / 100) >= seconds
-    )
-
-
-def reserve_of(limit: float) -> float:
-    return Budget.start(replace(TIMED, time_limit=limit)).reserve
 
 
 def folds_by_name(results: tuple[CrossFit | Failure, ...]) -> dict[str, int]:
@@ -57,58 +50,56 @@ def folds_by_name(results: tuple[CrossFit | Failure, ...]) -> dict[str, int]:
     return {result.candidate.name: len(result.folds) for result in results if isinstance(result, CrossFit)}
 
 
-def test_the_first_wave_is_one_of_each_family_on_all_folds(problem: Problem) -> None:
+def test_counts_decide_what_is_fitted_on_all_folds(problem: Problem) -> None:
     starts = static_portfolio(problem, COUNTED)
     with opened(problem, COUNTED) as runtime:
-        found = folds_by_name(first_wave(problem, starts, runtime))
-    assert found == dict.fromkeys(["prior/default", "lightgbm/default", "linear/default"], len(problem.folds))
+        first = first_wave(problem, starts, runtime)
+        grown = grow(problem, starts, first, runtime)
+        assert repeat(problem, (*first, *grown), runtime) == ()
+    found = folds_by_name((*first, *grown))
+    assert list(found) == [candidate.name for candidate in starts[:4]]
+    assert set(found.values()) == {len(problem.folds)}
 
 
 def test_the_prior_does_not_count(problem: Problem) -> None:
-    options = replace(COUNTED, max_candidates=1)
+    options = replace(COUNTED, max_candidates=1, families=["linear"])
     starts = static_portfolio(problem, options)
     with opened(problem, options) as runtime:
         first = first_wave(problem, starts, runtime)
-        assert list(folds_by_name(first)) == ["prior/default", "lightgbm/default"]
+        assert list(folds_by_name(first)) == ["prior/default", "linear/default"]
         assert grow(problem, starts, first, runtime) == ()
 
 
-def test_little_time_buys_two_folds_at_least(problem: Problem) -> None:
-    starts = static_portfolio(problem, TIMED)
-    for wanted, folds in ((1.0, 2), (2.2, 2), (3.2, 3), (8.2, 8)):
-        options = replace(TIMED, time_limit=limit_for(problem, starts, wanted))
-        with opened(problem, options) as runtime:
-            found = folds_by_name(first_wave(problem, starts, runtime))
-        assert found.pop("prior/default") == len(problem.folds)
-        assert set(found.values()) == {folds}
+def test_time_buys_the_wave_and_then_repeats_of_its_best(problem: Problem) -> None:
+    starts = static_portfolio(problem, LINEAR)
+    with opened(problem, LINEAR) as runtime:
+        first = first_wave(problem, starts, runtime)
+        assert grow(problem, starts, first, runtime) == (), "all of the portfolio was in the wave"
+        repeated = repeat(problem, first, runtime)
+    assert folds_by_name(first) == dict.fromkeys(
+        ["prior/default", "linear/user 1", "linear/default"], len(problem.folds)
+    )
+    assert repeated
+    known = {result.candidate for result in first}
+    for result in repeated:
+        assert isinstance(result, CrossFit)
+        assert result.candidate in known
+        assert len(result.folds) == result.n_repeats * len(problem.folds)
+        assert len(result.rows) == problem.n_rows
+    assert max(fit.n_repeats for fit in repeated if isinstance(fit, CrossFit)) == problem.folds.n_repeats
 
 
-def test_growth_keeps_to_the_folds_of_the_first_wave(problem: Problem) -> None:
-    options = replace(COUNTED, max_candidates=4)
+@pytest.mark.parametrize("limit", [0.5, 5.0])
+def test_however_little_time_there_is_fits_rest_on_two_folds_and_own_ones_stay_as_they_are(
+    problem: Problem, limit: float
+) -> None:
+    options = replace(LINEAR, time_limit=limit)
     starts = static_portfolio(problem, options)
     with opened(problem, options) as runtime:
         first = first_wave(problem, starts, runtime)
-        short = tuple(
-            replace(fit, folds=fit.folds[:3])
-            if isinstance(fit, CrossFit) and fit.candidate.family != PRIOR
-            else fit
-            for fit in first
-        )
-        grown = folds_by_name(grow(problem, starts, short, runtime))
-    assert list(grown.values()) == [3, 3]
-    assert set(grown).isdisjoint(folds_by_name(first))
-
-
-def test_what_cannot_finish_is_not_started(problem: Problem) -> None:
-    starts = static_portfolio(problem, TIMED)
-    clock = FakeClock()
-    with opened(problem, TIMED, clock) as runtime:
-        first = first_wave(problem, starts, runtime)
-        costs = CostModel.of(problem.shape, first)
-        n_folds = len(problem.folds)
-        cheapest = min(costs.fold_seconds(candidate) for candidate in starts[3:]) * n_folds
-        clock.advance(runtime.budget.remaining - 0.9 * cheapest)
-        assert grow(problem, starts, first, runtime) == ()
+    assert len(first) > 1, "something is tried beside the prior"
+    assert min(folds_by_name(first).values()) >= 2
+    assert {fit.candidate for fit in first if fit.candidate.origin is Origin.USER} <= set(starts)
 
 
 def test_ctrl_c_before_the_first_fit_still_leaves_the_prior(problem: Problem) -> None:
@@ -118,3 +109,25 @@ def test_ctrl_c_before_the_first_fit_still_leaves_the_prior(problem: Problem) ->
         found = first_wave(problem, starts, runtime)
         assert list(folds_by_name(found)) == ["prior/default"]
         assert grow(problem, starts, found, runtime) == ()
+        assert repeat(problem, found, runtime) == ()
+
+
+def test_a_table_without_usable_columns_gets_the_prior_in_a_timed_run() -> None:
+    frame = pd.DataFrame({"same": [1] * 60, "price": [float(i % 7) for i in range(60)]})
+    problem = ingest(frame, LINEAR)
+    starts = static_portfolio(problem, replace(LINEAR, candidates=()))
+    with opened(problem, LINEAR) as runtime:
+        first = first_wave(problem, starts, runtime)
+        assert list(folds_by_name(first)) == ["prior/default"]
+        assert grow(problem, starts, first, runtime) == ()
+        assert repeat(problem, first, runtime) == ()
+
+
+def test_a_run_without_any_bound_ends_with_the_portfolio(problem: Problem) -> None:
+    options = replace(LINEAR, time_limit=None)
+    starts = static_portfolio(problem, options)
+    with opened(problem, options) as runtime:
+        first = first_wave(problem, starts, runtime)
+        assert set(folds_by_name(first).values()) == {len(problem.folds)}
+        assert grow(problem, starts, first, runtime) == ()
+        assert repeat(problem, first, runtime) == ()

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from tabular_automl.core.candidate import Recipe, freeze_params
 from tabular_automl.core.fitting import FitOutcome
+from tabular_automl.learners.prior import Prior
 from tabular_automl.testing import FakeLearner, check_learner, learner_checks
 
 
@@ -49,6 +51,69 @@ class ConstantCost(FakeLearner):
         return 1.0
 
 
+class SeedMovesIt(FakeLearner):
+    capabilities = replace(FakeLearner.capabilities, uses_seed=False)
+
+    def fit(self, train, held_out, params, context):
+        shift = dict(params)["shift"] + 0.1 * context.seed
+        return super().fit(train, held_out, freeze_params({**dict(params), "shift": shift}), context)
+
+
+class SeedMovesRefits(SeedMovesIt):
+    def fit(self, train, held_out, params, context):
+        context = context if held_out is None else replace(context, seed=0)
+        return super().fit(train, held_out, params, context)
+
+
+class FewerRoundsForMoreRows(FakeLearner):
+    def refit_rounds(self, joint_round, growth):
+        return max(1, round(joint_round / growth))
+
+
+class HalfRounds(FakeLearner):
+    def refit_rounds(self, joint_round, growth):
+        return joint_round * growth
+
+
+class HastensByDefault(FakeLearner):
+    def hasten(self, params, factor):
+        return freeze_params({**dict(params), "shift": 0.5})
+
+
+class HastensTheWrongWay(FakeLearner):
+    def expected_rounds(self, shape, params):
+        return dict(params)["n_rounds"]
+
+    def hasten(self, params, factor):
+        return freeze_params({**dict(params), "n_rounds": round(dict(params)["n_rounds"] * factor)})
+
+
+class HastensSometimes(HastensTheWrongWay):
+    """Fewer rounds than at first, but more with a greater factor."""
+
+    def hasten(self, params, factor):
+        rounds = dict(params)["n_rounds"]
+        return freeze_params({**dict(params), "n_rounds": rounds if factor in {1.0, 100.0} else 1})
+
+
+class HastensByAnotherName(FakeLearner):
+    def hasten(self, params, factor):
+        return params if factor == 1.0 else freeze_params({**dict(params), "speed": factor})
+
+
+class HastensByAnotherRecipe(FakeLearner):
+    def recipe(self, params):
+        return Recipe("ordinal", freeze_params({"moments": dict(params)["shift"] < 1.0}))
+
+    def hasten(self, params, factor):
+        return params if factor == 1.0 else freeze_params({**dict(params), "shift": 1.0})
+
+
+class HastensIntoRuin(FakeLearner):
+    def hasten(self, params, factor):
+        return params if factor < 100.0 else freeze_params({**dict(params), "behaviour": "nan"})
+
+
 @pytest.mark.parametrize(
     ("learner", "error", "message"),
     [
@@ -58,8 +123,35 @@ class ConstantCost(FakeLearner):
         (ChangesItsInput, ValueError, "read-only"),
         (DefaultsOutsideItsSpace, AssertionError, "outside the space"),
         (ConstantCost, AssertionError, "must grow with rows"),
+        (SeedMovesIt, AssertionError, "another seed moved"),
+        (SeedMovesRefits, AssertionError, "another seed moved"),
+        (FewerRoundsForMoreRows, AssertionError, "fewer rounds for more rows"),
+        (HalfRounds, AssertionError, "not a whole number"),
+        (HastensByDefault, AssertionError, "factor 1 must change nothing"),
+        (HastensTheWrongWay, AssertionError, "rounds, not"),
+        (HastensSometimes, AssertionError, "rounds, not"),
+        (HastensByAnotherName, AssertionError, "must keep the names"),
+        (HastensByAnotherRecipe, AssertionError, "must keep the recipe"),
+        (HastensIntoRuin, AssertionError, "predictions are not finite"),
     ],
 )
 def test_a_broken_contract_is_named(learner, error, message):
     with pytest.raises(error, match=message):
         check_learner(learner())
+
+
+def test_a_learner_that_says_its_seed_counts_may_be_moved_by_it():
+    class Seeded(SeedMovesIt):
+        capabilities = FakeLearner.capabilities
+
+    check_learner(Seeded())
+
+
+def test_a_learner_without_rounds_is_refitted_with_one():
+    class WithoutRounds(Prior):
+        def refit_rounds(self, joint_round, growth):
+            return 2
+
+    assert Prior().refit_rounds(1, 10.0) == 1
+    with pytest.raises(AssertionError, match="without rounds"):
+        check_learner(WithoutRounds())

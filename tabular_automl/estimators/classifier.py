@@ -1,0 +1,105 @@
+"""The engine as a scikit-learn classifier."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.options import ANY_CLASSIFICATION
+from tabular_automl.estimators.tabular_estimator import TabularEstimator
+from tabular_automl.estimators.targets import read_target
+
+
+class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc]  # untyped library
+    """Fit an ensemble that predicts classes: `tabular_automl.fit` as a scikit-learn estimator.
+
+    Parameters
+    ----------
+    metric
+        What to be good at, as in `tabular_automl.fit`; default ``roc_auc`` for two classes, ``log_loss`` for
+        more. The method ``score`` stays the accuracy, as in all scikit-learn estimators.
+    time_limit
+        Seconds that `fit` may take; None: no limit. ``auto``: 300, and no limit when ``max_candidates``
+        bounds the run.
+    max_candidates
+        Number of candidates to fit. Then nothing depends on the clock, and one ``random_state`` gives one
+        model.
+    n_jobs
+        Worker processes; -1: all cores, or one inside a joblib worker, as in ``cross_validate(...,
+        n_jobs=2)``; None: as ``joblib.parallel_config`` says, else 1. With 1, a run bounded by counts fits in
+        this process.
+    random_state
+        An integer: all randomness is derived from it. A ``RandomState``, or None for numpy's global one: the
+        integer is drawn from it.
+    cv
+        The folds on which members are compared: a number (rows shuffled, classes spread evenly, groups kept
+        together), a splitter, pairs of (train, held-out) row positions, or None for our own plan (up to 8).
+    time_column
+        Name of a column of ``X`` (its position, if ``X`` is an array) with the order in time, when folds must
+        never look ahead.
+    schema
+        Overrides of the inferred column kinds, such as ``{"zip": "categorical"}``.
+    candidates
+        Your own candidates, tried first: pairs of a family and the hyperparameters that differ from its
+        defaults, such as ``("lightgbm", {"num_leaves": 7})``.
+    families
+        Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
+    human_level
+        The score people reach, in the metric's own direction: a baseline in the report of ``model_``.
+    run_dir
+        Folder in which fits are kept; a later run on the same data finds them there. One run at a time.
+    progress
+        False: silence; True: lines on stderr; a callable receives each `Event`; None: lines when a terminal
+        or a notebook is watching, else the logger ``tabular_automl``.
+    strict
+        Stop on warnings about the data, too.
+
+    Attributes
+    ----------
+    model_
+        The `Model`: expected score, leaderboard, report, saving without pickle.
+    classes_
+        Class labels, sorted, in the type of ``y``.
+    n_features_in_
+        Number of columns of ``X``.
+    feature_names_in_
+        Their names, where ``X`` was a frame with names of text.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.model_selection import cross_val_score
+    >>> X, y = load_iris(return_X_y=True, as_frame=True)
+    >>> model = TabularClassifier(max_candidates=1, families=["linear"], n_jobs=1)
+    >>> f"{cross_val_score(model, X, y, cv=3).mean():.2f}"
+    '0.97'
+    """
+
+    _task: ClassVar[str] = ANY_CLASSIFICATION
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Return the class of each row, shape (n_rows,), in the type of ``classes_``."""
+        rows = self._new_rows(X)
+        labels = self.model_.predict(rows).to_numpy(dtype=object)
+        return np.asarray(labels.astype(self.classes_.dtype))
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Return the probability of each class, shape (n_rows, n_classes), in the order of ``classes_``."""
+        rows = self._new_rows(X)
+        places = {label: place for place, label in enumerate(self.model_.classes_)}
+        order = [places[label] for label in self.classes_.tolist()]
+        return self.model_.predict_proba(rows).to_numpy(dtype=np.float64)[:, order]
+
+    def _read_target(self, y: Any) -> NDArray[Any]:
+        labels = read_target(y)
+        check_classification_targets(labels)
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) == 1:
+            raise InputError(
+                f"y holds one class, {self.classes_.tolist()[0]!r}; at least 2 classes are needed. Choose "
+                "another target, or folds in which every class occurs."
+            )
+        return labels

@@ -1,0 +1,31 @@
+"""Texts that stand for "missing" in a column of words."""
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tabular_automl.ingest.cells import Cells, Texts
+
+NA_WORDS = frozenset({"NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "<NA>", "#N/A", "NaT"})
+"""Not "None", which is a level like any other in many tables."""
+
+CODES_OF_TWO = 5
+"""With so many other levels, most of two capital letters, "NA" is a code, such as that of Namibia."""
+
+_CODE_OF_TWO = re.compile(r"[A-Z]{2}")
+
+
+def without_na_texts(cells: Cells) -> tuple[NDArray[np.intp], Texts]:
+    """Return a column's texts with "NA" and its kin taken for missing (code -1).
+
+    A category keeps them, since the user declared its levels, and so does a column of two-letter codes.
+    """
+    codes, levels = cells.texts()
+    is_na = np.fromiter((text in NA_WORDS for text in levels), bool, len(levels))
+    if not is_na.any() or cells.is_category:
+        return codes, levels
+    others = levels[~is_na]
+    if len(others) >= CODES_OF_TWO and np.mean([bool(_CODE_OF_TWO.fullmatch(text)) for text in others]) > 0.8:
+        is_na &= levels != "NA"
+    return np.where(np.append(is_na, False)[codes], -1, codes), levels

@@ -1,0 +1,272 @@
+"""Growth: what is proposed next, for how much, and what time is kept for what follows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from made_up import FIRST, PRIOR, SECOND, THIRD, World, made_up, priced, problem_of  # type: ignore[import-not-found]
+
+from tabular_automl.core.candidate import Candidate, Origin
+from tabular_automl.core.crossfit import CrossFit, Failure
+from tabular_automl.crossfit import Request
+from tabular_automl.ensemble import choose, refit_seconds
+from tabular_automl.ensemble.greedy import most_candidates
+from tabular_automl.search import grow
+from tabular_automl.search.allocate import kept_for_refits
+from tabular_automl.search.cost_model import CostModel
+from tabular_automl.search.grow import CANDIDATE_SHARE, LEAST_WEIGHT, REPEAT_SHARE, SAFETY, common_folds
+
+Results = list[CrossFit | Failure]
+
+WAVE = (priced("a", 0.1, FIRST), priced("b", 0.1, SECOND), priced("c", 0.1, THIRD))
+REST = tuple(
+    priced(f"{label}{number}", 0.1, family, origin=Origin.PORTFOLIO)
+    for number in range(1, 5)
+    for label, family in zip("abc", (FIRST, SECOND, THIRD), strict=True)
+)
+STARTS = (PRIOR, *WAVE, *REST)
+N_RESULTS = len(WAVE)
+
+
+def first_of(world: World, wave: Sequence[Candidate] = WAVE, n_folds: int = 8) -> tuple[CrossFit, ...]:
+    """The results of a first wave, at the cost that was expected."""
+    results = [made_up(world.problem, PRIOR)]
+    for candidate in wave:
+        costs = CostModel(world.problem.shape)
+        rounds, a_fold = costs.rounds(candidate), costs.fold_seconds(candidate)
+        noise = world.noise.get(candidate.label, 1.0)
+        results.append(made_up(world.problem, candidate, n_folds, curve=rounds, a_fold=a_fold, noise=noise))
+    return tuple(results)
+
+
+def expected_seconds(world: World, request: Request) -> float:
+    """The wall seconds that a request was expected to take."""
+    a_fold = CostModel(world.problem.shape).fold_seconds(request.candidate, request.max_rounds)
+    return a_fold * request.n_folds / world.cores
+
+
+@pytest.mark.parametrize("n_folds", [2, 3, 5, 8])
+def test_growth_stays_on_the_folds_of_the_first_wave(world: World, n_folds: int) -> None:
+    for limit in (4.0, 20.0, 1000.0):
+        world.forget()
+        grow(world.problem, STARTS, first_of(world, n_folds=n_folds), world.runtime(limit))
+        assert {request.n_folds for request in world.requests} <= {n_folds}
+    assert len(world.requests) == len(REST), "the last limit is long enough for all"
+
+
+def test_nothing_is_tried_again_and_nothing_twice(world: World) -> None:
+    hastened = priced("a", 0.1, FIRST, rate=1.5), *WAVE[1:]
+    for wave in (WAVE, hastened):
+        world.forget()
+        grow(world.problem, STARTS, first_of(world, wave), world.runtime(1000.0))
+        assert sorted(world.labels) == sorted(candidate.label for candidate in REST)
+
+
+def test_what_becomes_another_when_hastened_is_not_fitted_again(world: World) -> None:
+    slow = priced("same", 1.0, FIRST, origin=Origin.PORTFOLIO)
+    fast = priced("same", 1.0, FIRST, rate=2.0)
+    starts = (PRIOR, priced("a", 1.0, SECOND), fast, replace(slow, label="x"))
+    first = first_of(world, starts[1:3])
+    grow(world.problem, starts, first, world.runtime(1000.0))
+    assert world.labels == ["x"], "there is time for its own rate"
+    rates = set()
+    for halves in range(8, 60):
+        world.forget()
+        grow(world.problem, starts, first, world.runtime(halves / 2))
+        assert fast.key not in {request.candidate.key for request in world.requests}
+        rates |= {dict(request.candidate.params)["rate"] for request in world.requests}
+    assert rates == {1.0, 1.5}, "at twice its rate it is the other"
+
+
+def test_no_proposal_is_expected_to_take_more_than_its_share(world: World) -> None:
+    starts = (*STARTS, *(priced(f"dear{n}", 2.0**n, FIRST, origin=Origin.PORTFOLIO) for n in range(6)))
+    capped = 0
+    for limit in (5.0, 8.0, 15.0, 30.0, 60.0):
+        world.forget()
+        runtime = world.runtime(limit)
+        grow(world.problem, starts, first_of(world), runtime)
+        assert world.asked
+        capped += sum(request.max_rounds is not None for request in world.requests)
+        for request, left in world.asked:
+            free = (left - REPEAT_SHARE * limit) / SAFETY
+            assert expected_seconds(world, request) <= CANDIDATE_SHARE * free + 1e-9
+    assert capped > 0
+
+
+@pytest.mark.parametrize("limit", [3.0, 5.0, 7.0])
+def test_time_for_repeats_and_refits_is_kept(world: World, limit: float) -> None:
+    runtime = world.runtime(limit)
+    first = first_of(world)
+    grown = grow(world.problem, STARTS, first, runtime)
+    assert 0 < len(grown) < len(REST), "the limit ends it, not the portfolio"
+    chosen = choose(world.problem, (*first, *grown))
+    assert chosen is not None
+    refits = kept_for_refits(refit_seconds(chosen.weighted, world.problem), runtime.budget)
+    assert refits > 0
+    assert runtime.budget.remaining >= REPEAT_SHARE * limit + refits
+
+
+@pytest.mark.parametrize(("n_folds", "is_kept"), [(8, True), (5, False)])
+def test_no_time_is_kept_for_repeats_that_cannot_be(world: World, n_folds: int, *, is_kept: bool) -> None:
+    left = []
+    for n_repeats in (3, 1):
+        world.forget()
+        world.problem = problem_of(world.problem.n_rows, n_repeats=n_repeats)
+        runtime = world.runtime(5.0)
+        grow(world.problem, STARTS, first_of(world, n_folds=n_folds), runtime)
+        left.append(runtime.budget.remaining)
+    with_repeats, without = left
+    assert (with_repeats > without) == is_kept
+    assert is_kept or with_repeats == pytest.approx(without)
+
+
+def test_the_family_that_carries_the_ensemble_goes_first(world: World) -> None:
+    world.noise = {"b": 0.01, **{f"b{number}": 0.02 for number in range(1, 5)}}
+    grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
+    assert world.labels[:4] == ["b1", "b2", "b3", "b4"]
+    assert sorted(world.labels) == sorted(candidate.label for candidate in REST), "the others get their turn"
+
+
+def test_a_family_without_weight_is_tried_before_the_best_one_is_exhausted(world: World) -> None:
+    best = [priced(f"b{number}", 0.1, SECOND) for number in range(33)]
+    world.noise = {"b": 0.01, **{candidate.label: 0.01 for candidate in best}, "a": 1e3, "a1": 1e3}
+    starts = (PRIOR, *WAVE[:2], *best, REST[0])
+    grow(world.problem, starts, first_of(world, WAVE[:2]), world.runtime(1e5))
+    # All the weight shared among so many is as little as a family without weight counts for.
+    n_shared = 1 / LEAST_WEIGHT
+    assert n_shared < len(best), "there are more of the best family to come"
+    assert 0.5 * n_shared < world.labels.index("a1") <= n_shared
+
+
+def test_of_equal_promise_the_cheaper_goes_first(world: World) -> None:
+    dear, cheap = priced("dear", 3.0, FIRST), priced("cheap", 0.1, SECOND)
+    starts = (PRIOR, WAVE[2], dear, cheap)
+    grow(world.problem, starts, first_of(world, WAVE[2:]), world.runtime(1000.0))
+    assert world.labels == ["cheap", "dear"]
+
+
+@pytest.mark.parametrize(("limit", "first_label"), [(16.0, "a1"), (4000.0, "b1")])
+def test_seconds_count_only_where_they_are_short(world: World, limit: float, first_label: str) -> None:
+    strong = [priced(f"b{number}", 1.0, SECOND, origin=Origin.PORTFOLIO) for number in range(1, 5)]
+    weak = [candidate for candidate in REST if candidate.family == FIRST]
+    world.noise = {"a": 1.0, "b": 0.6}
+    wave = (WAVE[0], priced("b", 1.0, SECOND))
+    grow(world.problem, (PRIOR, *wave, *strong, *weak), first_of(world, wave), world.runtime(limit))
+    assert world.labels[0] == first_label
+    assert {"a1", "b1"} <= set(world.labels)
+
+
+def test_within_a_family_the_portfolios_order_stands(world: World) -> None:
+    grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
+    for letter in "abc":
+        of_family = [label for label in world.labels if label.startswith(letter)]
+        assert of_family == sorted(of_family)
+
+
+def test_a_dear_candidate_does_not_block_its_family(world: World) -> None:
+    starts = (PRIOR, *WAVE, priced("dear", 1e5, FIRST), priced("cheap", 0.1, FIRST))
+    grow(world.problem, starts, first_of(world), world.runtime(30.0))
+    assert world.labels == ["cheap"]
+
+
+def test_a_family_that_only_fails_is_left_alone(world: World) -> None:
+    world.failing = {SECOND}
+    first: Results = [*first_of(world, WAVE[:1]), Failure(WAVE[1], 0, "made up", 0.0)]
+    found = grow(world.problem, STARTS, first, world.runtime(1000.0))
+    assert [label for label in world.labels if label.startswith("b")] == ["b1"]
+    assert [result.candidate.label for result in found if isinstance(result, Failure)] == ["b1"]
+    assert "c4" in world.labels
+
+
+def test_a_family_with_a_result_may_fail_and_is_tried_on(world: World) -> None:
+    first: Results = [*first_of(world), Failure(WAVE[1], 3, "made up", 0.0)]
+    world.failing = {SECOND}
+    grow(world.problem, STARTS, first, world.runtime(1000.0))
+    assert [label for label in world.labels if label.startswith("b")] == ["b1", "b2", "b3", "b4"]
+
+
+@pytest.mark.parametrize("noise", [0.01, 3.0])
+@pytest.mark.parametrize("limit", [None, 1e6])
+def test_a_run_bounded_by_counts_takes_the_portfolio_in_its_order_whatever_comes(
+    world: World, noise: float, limit: float | None
+) -> None:
+    world.noise = {"b": noise, "b1": noise}
+    world.slowness = {FIRST: 1e3}
+    runtime = world.runtime(limit, count=N_RESULTS + 5)
+    grow(world.problem, STARTS, first_of(world), runtime)
+    assert [(request.candidate, request.n_folds) for request in world.requests] == [(c, 8) for c in REST[:5]]
+    assert {(request.seconds, request.max_rounds) for request in world.requests} == {(None, None)}
+
+
+def test_counts_are_of_candidates_not_of_results(world: World) -> None:
+    lost_a_fold = Failure(WAVE[0], 7, "made up", 0.0)
+    grow(world.problem, STARTS, (*first_of(world), lost_a_fold), world.runtime(count=N_RESULTS + 2))
+    assert len(world.requests) == 2
+    world.forget()
+    assert grow(world.problem, STARTS, first_of(world), world.runtime(count=N_RESULTS)) == ()
+    assert world.asked == []
+
+
+@pytest.mark.parametrize("limit", [None, 1e6])
+def test_it_ends_with_the_portfolio(world: World, limit: float | None) -> None:
+    found = grow(world.problem, STARTS, first_of(world), world.runtime(limit))
+    assert len(found) == len(REST)
+    assert grow(world.problem, STARTS, (*first_of(world), *found), world.runtime(limit)) == ()
+
+
+@pytest.mark.parametrize("limit", [None, 1e6])
+def test_few_rows_bear_few_candidates(world: World, limit: float | None) -> None:
+    many = tuple(priced(str(number), 0.01) for number in range(60))
+    grow(world.problem, (*STARTS, *many), first_of(world), world.runtime(limit))
+    assert len(world.asked) == most_candidates(world.problem.n_rows) - N_RESULTS
+
+
+@pytest.mark.parametrize("left", [-1.0, 0.0, 0.01])
+def test_without_time_nothing_is_asked_for(world: World, left: float) -> None:
+    runtime = world.runtime(10.0)
+    world.clock.advance(runtime.budget.remaining - left)
+    assert grow(world.problem, STARTS, first_of(world), runtime) == ()
+    assert world.asked == []
+
+
+def test_nothing_is_asked_for_once_a_person_cancelled(world: World) -> None:
+    runtime = world.runtime(1000.0)
+    runtime.budget.cancel()
+    assert grow(world.problem, STARTS, first_of(world), runtime) == ()
+
+
+def test_a_fit_much_cheaper_than_the_time_left_is_given_patience(world: World) -> None:
+    grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
+    assert all(request.seconds > 5.0 for request in world.requests), "a formula may err by any factor"
+
+
+def test_on_many_cores_a_candidate_uses_no_more_than_it_has_folds(world: World) -> None:
+    world.cores = 64
+    starts = (PRIOR, *WAVE, priced("dear", 40.0, FIRST, n_rounds=1))
+    grow(world.problem, starts, first_of(world), world.runtime(30.0))
+    assert world.labels == [], "a fold alone would take longer than there is"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ((), 8),
+        ((8, 8, 3), 8),
+        ((3, 3, 8), 3),
+        ((8, 5), 8),
+        ((5, 8), 8),
+        ((8, 5, 5, 3), 5),
+        ((1,), 2),
+        ((1, 1, 8), 2),
+    ],
+)
+def test_new_results_rest_on_as_many_folds_as_most(
+    world: World, lengths: tuple[int, ...], expected: int
+) -> None:
+    seen = [made_up(world.problem, PRIOR), Failure(WAVE[0], 0, "made up", 0.0)]
+    seen += [made_up(world.problem, priced(str(i)), length) for i, length in enumerate(lengths)]
+    assert common_folds(seen, 8) == expected
+
+
+def test_a_plan_of_one_fold_gives_one_fold(world: World) -> None:
+    assert common_folds([made_up(world.problem, WAVE[0], 1)], 1) == 1
