@@ -1,6 +1,7 @@
 """The key of a fold fit in the run store: a hash of all that determines it."""
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from tabular_automl.core.candidate import Candidate
@@ -107,6 +108,7 @@ def _schema_digest(schema: Schema) -> str:
     )
 
 
+@cache
 def _version(distribution: str) -> str:
     try:
         return version(distribution)

@@ -80,9 +80,10 @@ class Cells:
         if rule not in self._parsed:
             _, levels = self.texts()
             parsed = parse_texts(levels, rule)
-            if rule.startswith("number") and self.numbers_among is not None:
-                # Only text is read by the rule: 1.5 among "1,5" stays what it is.
-                parsed = np.where(np.isnan(self.numbers_among), parsed, self.numbers_among)
+            if self.numbers_among is not None and not rule.startswith("bool"):
+                # Only text is read by the rule: 1.5 among "1,5" stays what it is, and 1990 is no year.
+                own = self.numbers_among if rule.startswith("number") else np.nan
+                parsed = np.where(np.isnan(self.numbers_among), parsed, own)
             self._parsed[rule] = parsed
         return self._parsed[rule]
 

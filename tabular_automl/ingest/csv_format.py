@@ -116,14 +116,21 @@ def check_row_lengths(path: Path, form: CsvFormat) -> None:
         for _ in range(form.header_lines):
             next(text)
         reader = csv.reader(text, delimiter=form.delimiter)
+        first = form.header_lines + 1
         for cells in reader:
+            line = reader.line_num + form.header_lines
             if cells and len(cells) != len(form.names):
-                line = reader.line_num + form.header_lines
+                if line > first and next(reader, None) is None:  # a quoted cell goes on to the very end
+                    raise InputError(
+                        f"File {str(path)!r}, about line {first}: a quotation mark is never closed. Close "
+                        "it, or double it inside cells."
+                    )
                 raise InputError(
                     f"File {str(path)!r}, line {line}: {len(cells)} cells where the header has "
                     f"{len(form.names)} (delimiter {form.delimiter!r}). Complete the row, quote cells that "
                     "hold the delimiter, or remove the row."
                 )
+            first = line + 1
 
 
 def _encoding(path: Path) -> str:

@@ -147,7 +147,7 @@ def _pandas_understands(file: Any) -> bool:
         return False
     try:
         schema.empty_table().to_pandas()
-    except TypeError:
+    except (TypeError, ValueError):
         return False
     return True
 

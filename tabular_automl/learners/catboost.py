@@ -138,7 +138,9 @@ class CatBoost(Learner):
         curve = np.array(watch.curve)
         if context.shape.task is TaskKind.REGRESSION:
             curve = (curve * start.spread) ** 2
-        model = CatBoostModel(booster, context.shape.task, context.shape.n_outputs, columns, context.threads)
+        symmetric = booster.get_param("grow_policy") == "SymmetricTree"
+        trees = _Trees(booster, int(booster.tree_count_), symmetric)
+        model = CatBoostModel(trees, context.shape.task, context.shape.n_outputs, columns, context.threads)
         return FitOutcome(model, curve, watch.complete)
 
     def load(self, folder: Path) -> FittedModel:
@@ -148,8 +150,9 @@ class CatBoost(Learner):
         state = load_state(folder)
         booster = catboost.CatBoost()
         booster.load_model(str(folder / MODEL_FILE), format="cbm")
+        trees = _Trees(booster, int(state.facts["rounds"]), bool(state.facts["symmetric"]))
         task, n_outputs = TaskKind(state.facts["task"]), int(state.facts["n_outputs"])
-        return CatBoostModel(booster, task, n_outputs, _Columns.from_state(state))
+        return CatBoostModel(trees, task, n_outputs, _Columns.from_state(state))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,10 +234,26 @@ class _Columns:
 
 
 @dataclass(frozen=True, eq=False)
+class _Trees:
+    """A booster of which the first ``rounds`` trees count; CatBoost can cut off only symmetric ones."""
+
+    booster: catboost.CatBoost
+    rounds: int
+    symmetric: bool
+
+    def first(self, rounds: int) -> "_Trees":
+        """Return a copy of the first rounds, cut where that can be done."""
+        booster, rounds = self.booster.copy(), min(rounds, self.rounds)
+        if self.symmetric and rounds < int(booster.tree_count_):
+            booster.shrink(rounds)
+        return _Trees(booster, rounds, self.symmetric)
+
+
+@dataclass(frozen=True, eq=False)
 class CatBoostModel:
     """A booster with all its rounds; ``threads`` (-1: all cores) are used when there is work for them."""
 
-    booster: catboost.CatBoost
+    trees: _Trees
     task: TaskKind
     n_outputs: int
     columns: _Columns
@@ -243,7 +262,7 @@ class CatBoostModel:
     @property
     def rounds(self) -> int:
         """Boosting rounds; the tree of a round serves all classes."""
-        return int(self.booster.tree_count_)
+        return self.trees.rounds
 
     def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
         """Return probabilities or values of the first ``rounds`` rounds, shape (n, n_outputs)."""
@@ -251,7 +270,7 @@ class CatBoostModel:
             return np.empty((0, self.n_outputs))
         rounds = rounds or self.rounds
         threads = 1 if len(X) * self.n_outputs * rounds < VISITS_A_THREAD else self.threads
-        found = self.booster.predict(
+        found = self.trees.booster.predict(
             self.columns.pool(X), prediction_type="RawFormulaVal", ntree_end=rounds, thread_count=threads
         )
         raw = np.asarray(found, dtype=np.float64).reshape(len(X), self.n_outputs)
@@ -262,15 +281,20 @@ class CatBoostModel:
 
     def save(self, folder: Path, rounds: int | None = None) -> None:
         """Write ``model.cbm`` in CatBoost's own format, cut to ``rounds``, and how columns reach it."""
-        booster = self.booster.copy()
-        if rounds is not None and rounds < self.rounds:
-            booster.shrink(rounds)
+        trees = self.trees.first(rounds or self.rounds)
+        booster = trees.booster
         for name in _CHANCE_FACTS:
             if name in booster.get_metadata().keys():  # noqa: SIM118 - CatBoost's mapping is no `Mapping`
                 del booster.get_metadata()[name]
         booster.save_model(str(folder / MODEL_FILE), format="cbm")
         columns = self.columns.state()
-        facts = {**columns.facts, "task": str(self.task), "n_outputs": self.n_outputs}
+        facts = {
+            **columns.facts,
+            "task": str(self.task),
+            "n_outputs": self.n_outputs,
+            "rounds": trees.rounds,
+            "symmetric": trees.symmetric,
+        }
         save_state(State(facts, columns.arrays), folder)
 
 

@@ -236,8 +236,9 @@ class _Watched:
 
 def _leaf_floor(shape: ProblemShape) -> int:
     """Return the rows a leaf needs: few where the target may be free of noise, more for two classes."""
-    fewest, most = (3, 15) if shape.task is TaskKind.BINARY else (1, 5)
-    return int(np.clip(shape.n_rows // 2_000, fewest, most))
+    if shape.task is TaskKind.BINARY:
+        return int(np.clip(shape.n_rows // 2_000, 3, 15))
+    return int(np.clip(shape.n_rows // 3_000, 1, 5))
 
 
 def _scale(train: Rows, task: TaskKind) -> ForestScale:

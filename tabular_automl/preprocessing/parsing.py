@@ -7,6 +7,7 @@ the schema.
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -54,6 +55,10 @@ _OWN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z")
 _YEAR = re.compile(r"\d{4}")
 _QUARTER = re.compile(r"([+-]?\d{4})Q([1-4])")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2})/\d{4}-\d{2}-\d{2}")
+_ZONE = re.compile(r":.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
+_FAR_YEAR = re.compile(
+    r"(?<!\d)(?:0\d{3}|1[0-5]\d{2}|16[0-7]\d|2262|226[3-9]|22[7-9]\d|2[3-9]\d{2}|[3-9]\d{3})(?!\d)"
+)
 _NAMED_UTC = re.compile(r"\s*(?:UTC|GMT)$")
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 _DATE_LIKE = re.compile(r"\d.*[-/.: ].*\d|[A-Za-z]{3,9}\.? \d")
@@ -292,6 +297,17 @@ def _matches(texts: Texts, pattern: re.Pattern[str]) -> NDArray[np.bool_]:
 
 
 def _to_seconds(texts: Texts, form: str) -> FloatArray:
+    seconds = np.full(len(texts), np.nan)
+    # pandas 2 reads a naive time by the zone of the one before it, so the two are told apart here.
+    aware = np.fromiter((_ZONE.search(text) is not None for text in texts), bool, len(texts))
+    for rows in (aware, ~aware):
+        seconds[rows] = _all_to_seconds(texts[rows], form)
+    for row in np.flatnonzero(np.isnan(seconds)):
+        seconds[row] = _far_seconds(texts[row], form)
+    return seconds
+
+
+def _all_to_seconds(texts: Texts, form: str) -> FloatArray:
     if not len(texts):
         return np.zeros(0)
     # Digits below microseconds would change the unit of the whole batch.
@@ -301,6 +317,19 @@ def _to_seconds(texts: Texts, form: str) -> FloatArray:
     stamps = pd.to_datetime(cut, format=form, utc=True, errors="coerce").dt.tz_localize(None)
     micros = stamps.to_numpy(dtype="datetime64[us]")
     return np.where(np.isnat(micros), np.nan, micros.astype(np.int64) / 1e6)
+
+
+def _far_seconds(text: str, form: str) -> float:
+    """Read a date that nanoseconds cannot hold, and pandas 2 therefore neither; NaN for any other."""
+    if not _FAR_YEAR.search(text):
+        return np.nan
+    try:
+        is_iso = form == "ISO8601"
+        moment = datetime.fromisoformat(_plain_iso(text)) if is_iso else datetime.strptime(text, form)
+    except ValueError:
+        return np.nan
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
 
 
 def _period_start(text: str) -> str:

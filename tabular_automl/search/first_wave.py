@@ -145,7 +145,7 @@ def _skipped(candidate: Candidate, seconds: float, allocation: Allocation) -> st
     cheapest = allocation.cheapest(candidate)
     expected = cheapest.seconds / min(allocation.cores, cheapest.request.n_folds)
     return (
-        f"{candidate.name} skipped in the first wave: {max(0.0, WAVE_SHARE * seconds):.1f} s are for all of its "
-        f"candidates, at least {expected:.1f} s expected for this one, and those before it come first. "
+        f"{candidate.name} skipped in the first wave: {max(0.0, WAVE_SHARE * seconds):.1f} s are for all of "
+        f"its candidates, at least {expected:.1f} s expected for this one, and those before it come first. "
         "Raise time_limit to include it."
     )

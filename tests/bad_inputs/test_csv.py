@@ -140,7 +140,7 @@ def inserted(line: str, place: int) -> str:
 
 BROKEN: dict[str, tuple[str | bytes, str]] = {
     "ragged, short": (inserted("1,2\n", 5), "line 6: 2 cells where the header has 4 .*Complete the row"),
-    "ragged, long": (inserted("1,2,x,dear,9\n", 5), "line 6: 5 cells where the header has 4 .*Quote cells"),
+    "ragged, long": (inserted("1,2,x,dear,9\n", 5), "line 6: 5 cells where the header has 4 .*uote cells"),
     "ragged at once": (inserted("1,2,x,dear,9\n", 1), "more cells than|5 cells where the header has 4"),
     "open quote": (inserted('1,2,"x,dear\n', 5), "about line 6: a quotation mark is never closed. Close it"),
     "wrong .gz": (b"\x1f\x8bno gzip at all", "is damaged: .*Copy it again"),

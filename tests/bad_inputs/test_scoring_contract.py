@@ -21,7 +21,7 @@ def training() -> pd.DataFrame:
     table["garden"] = table["rooms"] % 3 == 0
     table["built"] = pd.date_range("1990-01-01", periods=N, freq="17D")
     table["took"] = pd.to_timedelta(table["rooms"] * 7, unit="s")
-    table["money"] = [f"${value:,}" for value in table["rooms"] * 321]
+    table["money"] = pd.Series([f"${value:,}" for value in table["rooms"] * 321], dtype="string")
     table["zip"] = [f"{value:05d}" for value in table["rooms"] % 7]
     table["grade"] = table["rooms"] % 5
     return table

@@ -315,3 +315,12 @@ def test_categories_depth_and_classes_cost_time():
 def test_a_table_without_features_is_refused():
     with pytest.raises(UnsupportedProblemError, match="at least one usable feature"):
         CATBOOST.require(ProblemShape(TaskKind.BINARY, 100, 0, 0, 1))
+
+
+def test_trees_that_cannot_be_cut_off_are_kept_but_not_counted(tmp_path):
+    case = with_params(LearnerCase.small(CATBOOST, TaskKind.BINARY), grow_policy="Depthwise")
+    model = case.fit().model
+    model.save(tmp_path, 3)
+    loaded = CATBOOST.load(tmp_path)
+    assert loaded.rounds == 3 < model.rounds
+    np.testing.assert_array_equal(loaded.predict(case.held_out.X), model.predict(case.held_out.X, 3))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
 
 from tabular_automl.core.candidate import freeze_params
 from tabular_automl.core.errors import ArtifactError
@@ -103,6 +104,17 @@ def test_tampered_arrays_are_refused(family, name, change, message, tmp_path):
     save_state(State(state.facts, arrays), tmp_path)
     with pytest.raises(ArtifactError, match=rf"damaged or was tampered with: .*({message}).*fit again"):
         learner_for(family).load(tmp_path)
+
+
+def test_as_good_as_scikit_learns_own(family):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(900, 4))
+    y = X[:, 0] * X[:, 1] + np.abs(X[:, 2]) + 0.3 * rng.normal(size=900)
+    train, held_out = Rows(X[:600], y[:600]), Rows(X[600:], y[600:])
+    loss = fit_rows(family, train, held_out, n_trees=50, min_samples_leaf=2, max_features=0.75).curve[-1]
+    own = {"extra_trees": ExtraTreesRegressor, "random_forest": RandomForestRegressor}[family]
+    reference = own(50, min_samples_leaf=2, max_features=0.75, random_state=0).fit(train.X, train.y)
+    assert loss < 1.1 * np.mean((reference.predict(held_out.X) - held_out.y) ** 2)
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 12])

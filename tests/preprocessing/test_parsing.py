@@ -101,6 +101,24 @@ def test_a_period_as_pandas_writes_it_is_its_start(text: str, start: str) -> Non
     assert parse_datetimes([text])[0] == parse_datetimes([start])[0]
 
 
+def test_a_naive_time_is_not_read_by_the_zone_of_the_one_before() -> None:
+    texts = [
+        "1970-01-01 09:00:10+09:00",
+        "1970-01-01 00:00:10",
+        "1970-01-01T00:00:10Z",
+        "1970-01-01 00:00:10",
+    ]
+    assert parse_datetimes(texts).tolist() == [10.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "form"), [("1500-06-01", ""), ("1500-06-01T02:00:00+02:00", ""), ("01.06.1500", "%d.%m.%Y")]
+)
+def test_dates_that_nanoseconds_cannot_hold(text: str, form: str) -> None:
+    assert parse_datetimes([text], form).tolist() == [-14818723200.0]
+    assert np.isnan(parse_datetimes(["1500-13-01", "the year 1500"], form)).all()
+
+
 def test_datetimes_are_utc_seconds() -> None:
     texts = ["1970-01-01 01:00:00+01:00", "1970-01-01 00:00:10 UTC", "1970-01", "19700101", "1970-02-30"]
     np.testing.assert_array_equal(parse_datetimes(texts), [0.0, 10.0, 0.0, np.nan, np.nan])
