@@ -19,7 +19,9 @@ from tabular_automl.search.portfolio import PRIOR
 SAFETY = 1.15
 # One candidate may take this share of the time that is left for growing.
 CANDIDATE_SHARE = 0.5
-# Where the plan has repeats, this share of the time limit is kept for them.
+# On so few rows, where chance decides most, this share of the time limit is kept for repeats; on more rows
+# they get what growing leaves.
+REPEAT_ROWS = 1_000
 REPEAT_SHARE = 0.2
 # Families without weight so far are tried as if they had this much: what failed once may work otherwise.
 LEAST_WEIGHT = 0.15
@@ -159,7 +161,8 @@ def _most_promising(
     """
     budget = runtime.budget
     kept = kept_for_refits(outlook.refit_seconds, budget)
-    if problem.folds.n_repeats > 1 and outlook.n_folds == len(problem.folds):
+    repeats = problem.n_rows <= REPEAT_ROWS and problem.folds.n_repeats > 1
+    if repeats and outlook.n_folds == len(problem.folds):
         kept += REPEAT_SHARE * (budget.limit or 0.0)
     seconds = (budget.remaining - kept) / SAFETY
     core_seconds = seconds * budget.cores

@@ -14,7 +14,14 @@ from tabular_automl.ensemble.greedy import most_candidates
 from tabular_automl.search import grow
 from tabular_automl.search.allocate import kept_for_refits
 from tabular_automl.search.cost_model import CostModel
-from tabular_automl.search.grow import CANDIDATE_SHARE, LEAST_WEIGHT, REPEAT_SHARE, SAFETY, common_folds
+from tabular_automl.search.grow import (
+    CANDIDATE_SHARE,
+    LEAST_WEIGHT,
+    REPEAT_ROWS,
+    REPEAT_SHARE,
+    SAFETY,
+    common_folds,
+)
 
 Results = list[CrossFit | Failure]
 
@@ -95,6 +102,7 @@ def test_no_proposal_is_expected_to_take_more_than_its_share(world: World) -> No
 
 @pytest.mark.parametrize("limit", [3.0, 5.0, 7.0])
 def test_time_for_repeats_and_refits_is_kept(world: World, limit: float) -> None:
+    world.problem = problem_of(REPEAT_ROWS, n_repeats=3)
     runtime = world.runtime(limit)
     first = first_of(world)
     grown = grow(world.problem, STARTS, first, runtime)
@@ -106,17 +114,22 @@ def test_time_for_repeats_and_refits_is_kept(world: World, limit: float) -> None
     assert runtime.budget.remaining >= REPEAT_SHARE * limit + refits
 
 
-@pytest.mark.parametrize(("n_folds", "is_kept"), [(8, True), (5, False)])
-def test_no_time_is_kept_for_repeats_that_cannot_be(world: World, n_folds: int, *, is_kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("n_rows", "n_folds", "is_kept"),
+    [(REPEAT_ROWS, 8, True), (REPEAT_ROWS, 5, False), (REPEAT_ROWS + 1, 8, False)],
+)
+def test_no_time_is_kept_for_repeats_that_cannot_be_or_matter_little(
+    world: World, n_rows: int, n_folds: int, *, is_kept: bool
+) -> None:
     left = []
     for n_repeats in (3, 1):
         world.forget()
-        world.problem = problem_of(world.problem.n_rows, n_repeats=n_repeats)
+        world.problem = problem_of(n_rows, n_repeats=n_repeats)
         runtime = world.runtime(5.0)
         grow(world.problem, STARTS, first_of(world, n_folds=n_folds), runtime)
         left.append(runtime.budget.remaining)
     with_repeats, without = left
-    assert (with_repeats > without) == is_kept
+    assert (with_repeats > without + 1e-9) == is_kept
     assert is_kept or with_repeats == pytest.approx(without)
 
 
