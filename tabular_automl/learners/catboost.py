@@ -11,14 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax
 
-from tabular_automl.core.candidate import Params, Recipe, Value, freeze_params
+from tabular_automl.core.candidate import Params, Value
 from tabular_automl.core.fitting import FeatureSpec, FitContext, FitOutcome, FittedModel, FloatArray, Rows
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
-from tabular_automl.learners.base import Capabilities, Learner, Limits
+from tabular_automl.learners.base import Limits
 from tabular_automl.learners.prior import Prior
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.target_scale import TargetScale
+from tabular_automl.learners.tree_learner import BoostedTrees
 
 MODEL_FILE = "model.cbm"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -38,7 +40,7 @@ _LOSSES = {TaskKind.BINARY: "Logloss", TaskKind.MULTICLASS: "MultiClass", TaskKi
 _CHANCE_FACTS = ("model_guid", "train_finish_time")
 
 
-class CatBoost(Learner):
+class CatBoost(BoostedTrees):
     """Gradient-boosted symmetric trees with ordered statistics of categories [1]_, without ordered boosting.
 
     References
@@ -50,14 +52,11 @@ class CatBoost(Learner):
     family: ClassVar[str] = "catboost"
     code_version: ClassVar[int] = 1
     libraries: ClassVar[tuple[str, ...]] = ("catboost", "numpy")
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        handles_missing=True, handles_categories=True, uses_rounds=True
-    )
+    highest_rate: ClassVar[float] = MAX_RATE
 
     def defaults(self, shape: ProblemShape) -> Params:
         """Return meta-tuned defaults where rows are few, a cheaper variant of them where they are many."""
-        known = {parameter.name for parameter in self.space(shape).parameters}
-        return freeze_params({name: value for name, value in _tuned(shape).items() if name in known})
+        return self.space(shape).only(_tuned(shape))
 
     def space(self, shape: ProblemShape) -> Space:
         """Return the ranges known to work; the treatment of categories only where there are some."""
@@ -80,10 +79,6 @@ class CatBoost(Learner):
                 Float("model_size_reg", 0.1, 1.5, log=True),
             ]
         return Space(tuple(parameters))
-
-    def recipe(self, params: Params) -> Recipe:
-        """Return the recipe of plain numbers and codes, with levels for dates that many rows share."""
-        return Recipe("ordinal", freeze_params({"moments": bool(dict(params).get("moments", True))}))
 
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         """Return core-seconds: scores of all splits, passes over the rows, statistics of categories."""
@@ -114,11 +109,6 @@ class CatBoost(Learner):
     def limits(self, shape: ProblemShape, params: Params) -> Limits:
         """Return at most 2,000 rounds, and the usual patience."""
         return super().limits(shape, params)._replace(max_rounds=2_000)
-
-    def hasten(self, params: Params, factor: float) -> Params:
-        """Return the hyperparameters with a higher learning rate."""
-        rate = float(dict(params).get("learning_rate") or 0.05)
-        return freeze_params({**dict(params), "learning_rate": max(rate, min(MAX_RATE, rate * factor))})
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds.
@@ -307,13 +297,13 @@ class _Start:
 
     @classmethod
     def of(cls, train: Rows, context: FitContext) -> "_Start":
+        if context.shape.task is TaskKind.REGRESSION:
+            scale = TargetScale.of(train, context.shape.task)
+            return cls((scale.center,), scale.spread)
         prior = Prior().fit(train, None, (), context).model.predict(train.X[:1])[0]
         if context.shape.task is TaskKind.BINARY:
             return cls(tuple(logit(prior).tolist()))
-        if context.shape.task is TaskKind.MULTICLASS:
-            return cls(tuple(np.log(prior).tolist()))
-        spread = float(np.sqrt(np.average((train.y - prior[0]) ** 2, weights=train.weight)))
-        return cls((float(prior[0]),), spread if spread > 0 else 1.0)
+        return cls(tuple(np.log(prior).tolist()))
 
 
 @dataclass

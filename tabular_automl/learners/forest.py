@@ -10,18 +10,21 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_automl.core.candidate import Params, Recipe, Value, freeze_params
+from tabular_automl.core.candidate import Params, Value, freeze_params
 from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
 from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.seeds import derive_rng
 from tabular_automl.core.task import TaskKind
-from tabular_automl.learners.base import Capabilities, Learner, Limits
+from tabular_automl.learners.base import Limits
 from tabular_automl.learners.forest_columns import ForestColumns
 from tabular_automl.learners.forest_grid import ForestGrid
 from tabular_automl.learners.forest_model import ForestModel, ForestScale
 from tabular_automl.learners.forest_nodes import Float32Array, ForestNodes, level_order
+from tabular_automl.learners.prior import smoothed_shares
 from tabular_automl.learners.space import Choice, Integer, Space
+from tabular_automl.learners.target_scale import TargetScale
+from tabular_automl.learners.tree_learner import TreeLearner
 
 # A leaf's class shares are drawn to those of all rows as if by so many rows: no probability is 0 or 1.
 LEAF_SMOOTHING = 0.1
@@ -29,7 +32,7 @@ LEAF_SMOOTHING = 0.1
 MANY_COLUMNS = 200
 
 
-class Forest(Learner):
+class Forest(TreeLearner):
     """An average of decision trees; a round is a tree.
 
     Trees are grown one after the other, as fast as by scikit-learn's own forests on one thread, so that a fit
@@ -46,9 +49,6 @@ class Forest(Learner):
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scikit-learn")
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        handles_missing=True, handles_categories=True, uses_rounds=True
-    )
     splitter: ClassVar[Literal["best", "random"]]
     split_seconds: ClassVar[tuple[float, float]]
     leaf_seconds: ClassVar[float]
@@ -99,10 +99,6 @@ class Forest(Learner):
         by_row = shape.n_rows * math.log2(1 + shape.n_rows / leaf) * max(share, 1 / columns) * looks
         by_leaf = self.leaf_seconds * shape.n_rows / (2 * leaf)
         return 2e-3 + 8e-8 * shape.n_rows * columns + rounds * (6e-4 + by_leaf + by_row)
-
-    def recipe(self, params: Params) -> Recipe:
-        """Return the recipe of plain numbers and codes, with levels for dates that many rows share."""
-        return Recipe("ordinal", freeze_params({"moments": bool(dict(params).get("moments", True))}))
 
     def limits(self, shape: ProblemShape, params: Params) -> Limits:
         """Return the number of trees: on many rows a tree costs more and the average needs fewer."""
@@ -187,10 +183,7 @@ class _Target:
         if shape.task is TaskKind.REGRESSION:
             scale = _scale(train, shape.task)
             return cls((train.y - scale.center) / scale.spread, np.zeros(1, dtype=np.intp), None)
-        n_classes = max(shape.n_outputs, 2)
-        counts = np.bincount(train.y.astype(np.intp), weights=train.weight, minlength=n_classes)
-        # One row spread over all classes: one that is absent in a fold must not get probability zero.
-        shares = (counts + 1.0 / n_classes) / (counts.sum() + 1.0)
+        shares = smoothed_shares(train, max(shape.n_outputs, 2))
         if shape.task is TaskKind.BINARY:
             return cls(train.y, np.zeros(1, dtype=np.intp), shares[1:])
         present, codes = np.unique(train.y.astype(np.intp), return_inverse=True)
@@ -242,11 +235,8 @@ def _leaf_floor(shape: ProblemShape) -> int:
 
 
 def _scale(train: Rows, task: TaskKind) -> ForestScale:
-    if task is not TaskKind.REGRESSION:
-        return ForestScale(task)
-    center = float(np.average(train.y, weights=train.weight))
-    spread = float(np.sqrt(np.average((train.y - center) ** 2, weights=train.weight)))
-    return ForestScale(task, center, spread if spread > 0 else 1.0)
+    scale = TargetScale.of(train, task)
+    return ForestScale(task, scale.center, scale.spread)
 
 
 def _nodes(tree: Any, grid: ForestGrid, target: _Target) -> ForestNodes:

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 import lightgbm
 import numpy as np
 
-from tabular_automl.core.candidate import Params, Recipe, Value, freeze_params
+from tabular_automl.core.candidate import Params, Value
 from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
-from tabular_automl.learners.base import Capabilities, Learner
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.target_scale import TargetScale
+from tabular_automl.learners.tree_learner import BoostedTrees
 
 MODEL_FILE = "model.txt"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -31,7 +32,7 @@ _OBJECTIVES = {
 }
 
 
-class LightGBM(Learner):
+class LightGBM(BoostedTrees):
     """Gradient-boosted trees grown leaf by leaf [1]_, on ordinal codes with native categories.
 
     References
@@ -43,9 +44,7 @@ class LightGBM(Learner):
     family: ClassVar[str] = "lightgbm"
     code_version: ClassVar[int] = 1
     libraries: ClassVar[tuple[str, ...]] = ("lightgbm", "numpy")
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        handles_missing=True, handles_categories=True, uses_rounds=True
-    )
+    highest_rate: ClassVar[float] = MAX_RATE
 
     def defaults(self, shape: ProblemShape) -> Params:
         """Return meta-tuned defaults, with smaller trees and steps on few rows."""
@@ -65,7 +64,7 @@ class LightGBM(Learner):
             "min_data_per_group": max(2, min(100, shape.n_rows // 100)),
             "num_leaves": _num_leaves(shape),
         }
-        return self._with_categories(values, shape)
+        return self.space(shape).only(values)
 
     def space(self, shape: ProblemShape) -> Space:
         """Return the ranges known to work; the treatment of categories only where there are some."""
@@ -90,10 +89,6 @@ class LightGBM(Learner):
             ]
         return Space(tuple(parameters))
 
-    def recipe(self, params: Params) -> Recipe:
-        """Return the recipe of plain numbers and codes, with levels for dates that many rows share."""
-        return Recipe("ordinal", freeze_params({"moments": bool(dict(params).get("moments", True))}))
-
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         """Return core-seconds: histograms over rows × columns for each level of each class's tree."""
         values = dict(params)
@@ -113,15 +108,10 @@ class LightGBM(Learner):
         useful *= EXTRA_TREES_ROUNDS if values.get("extra_trees") else 1.0
         return min(limits.max_rounds, round(useful) + (limits.patience or 0))
 
-    def hasten(self, params: Params, factor: float) -> Params:
-        """Return the hyperparameters with a higher learning rate."""
-        rate = float(dict(params).get("learning_rate") or 0.05)
-        return freeze_params({**dict(params), "learning_rate": max(rate, min(MAX_RATE, rate * factor))})
-
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds."""
         task = context.shape.task
-        scale = _TargetScale.of(train, task)
+        scale = TargetScale.of(train, task)
         settings = _settings(params, context, self.defaults(context.shape))
         data = _dataset(train, scale, settings, context)
         booster = lightgbm.Booster(settings, data)
@@ -136,27 +126,7 @@ class LightGBM(Learner):
         """Return the saved model."""
         facts = load_state(folder).facts
         booster = lightgbm.Booster(model_str=(folder / MODEL_FILE).read_text(encoding="utf-8"))
-        return LightGBMModel(booster, TaskKind(facts["task"]), _TargetScale(facts["center"], facts["spread"]))
-
-    def _with_categories(self, values: dict[str, Value], shape: ProblemShape) -> Params:
-        known = {parameter.name for parameter in self.space(shape).parameters}
-        return freeze_params({name: value for name, value in values.items() if name in known})
-
-
-@dataclass(frozen=True)
-class _TargetScale:
-    """The target is boosted centred and scaled, because LightGBM holds it in single precision."""
-
-    center: float = 0.0
-    spread: float = 1.0
-
-    @classmethod
-    def of(cls, train: Rows, task: TaskKind) -> "_TargetScale":
-        if task is not TaskKind.REGRESSION:
-            return cls()
-        center = float(np.average(train.y, weights=train.weight))
-        spread = float(np.sqrt(np.average((train.y - center) ** 2, weights=train.weight)))
-        return cls(center, spread if spread > 0 else 1.0)
+        return LightGBMModel(booster, TaskKind(facts["task"]), TargetScale(facts["center"], facts["spread"]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,7 +135,7 @@ class LightGBMModel:
 
     booster: lightgbm.Booster
     task: TaskKind
-    scale: _TargetScale
+    scale: TargetScale
     threads: int = 0
 
     @property
@@ -236,7 +206,7 @@ def _settings(params: Params, context: FitContext, defaults: Params) -> dict[str
 
 
 def _dataset(
-    rows: Rows, scale: _TargetScale, settings: Mapping[str, Any], context: FitContext
+    rows: Rows, scale: TargetScale, settings: Mapping[str, Any], context: FitContext
 ) -> lightgbm.Dataset:
     return lightgbm.Dataset(
         rows.X,

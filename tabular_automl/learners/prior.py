@@ -61,6 +61,14 @@ class Prior(Learner):
         return PriorModel(load_state(folder).arrays["values"])
 
 
+def smoothed_shares(train: Rows, n_classes: int) -> FloatArray:
+    """Return the weighted share of each class, shape (n_classes,), none of them zero."""
+    counts = np.bincount(train.y.astype(np.intp), weights=train.weight, minlength=n_classes)
+    # One row spread over all classes: one that is absent in a fold must not get probability zero.
+    shares: FloatArray = (counts + 1.0 / n_classes) / (counts.sum() + 1.0)
+    return shares
+
+
 @dataclass(frozen=True, eq=False)
 class PriorModel:
     """The same prediction for every row; ``values`` has shape (n_outputs,)."""
@@ -86,9 +94,5 @@ class PriorModel:
 def _values(train: Rows, task: TaskKind, n_outputs: int) -> FloatArray:
     if task is TaskKind.REGRESSION:
         return np.array([np.average(train.y, weights=train.weight)])
-    n_classes = max(n_outputs, 2)
-    counts = np.bincount(train.y.astype(np.intp), weights=train.weight, minlength=n_classes)
-    # One row spread over all classes: a class absent in a fold must not get probability zero.
-    frequencies = (counts + 1.0 / n_classes) / (counts.sum() + 1.0)
-    values: FloatArray = frequencies[1:] if task is TaskKind.BINARY else frequencies
-    return values
+    shares = smoothed_shares(train, max(n_outputs, 2))
+    return shares[1:] if task is TaskKind.BINARY else shares

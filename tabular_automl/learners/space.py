@@ -1,5 +1,6 @@
 """Conditional search spaces, as data: any tuner can read them, none is imported here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,6 +117,11 @@ class Space:
             if when is None or (when.name in names and values.get(when.name) in when.values):
                 active.append(parameter)
         return tuple(active)
+
+    def only(self, values: Mapping[str, Value]) -> Params:
+        """Return the values of parameters that this space has."""
+        names = {parameter.name for parameter in self.parameters}
+        return freeze_params({name: value for name, value in values.items() if name in names})
 
     def contains(self, params: Params) -> bool:
         """Return whether every active parameter has a valid value; other parameters are left alone."""

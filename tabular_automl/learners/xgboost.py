@@ -12,14 +12,15 @@ import xgboost
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from tabular_automl.core.candidate import Params, Recipe, Value, freeze_params
+from tabular_automl.core.candidate import Params, Value
 from tabular_automl.core.fitting import FeatureSpec, FitContext, FitOutcome, FittedModel, FloatArray, Rows
 from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
-from tabular_automl.learners.base import Capabilities, Learner
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.target_scale import TargetScale
+from tabular_automl.learners.tree_learner import BoostedTrees
 
 MODEL_FILE = "model.ubj"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -33,7 +34,7 @@ _OBJECTIVES = {
 }
 
 
-class XGBoost(Learner):
+class XGBoost(BoostedTrees):
     """Gradient-boosted trees with second-order regularisation [1]_, on ordinal codes with native categories.
 
     References
@@ -46,9 +47,7 @@ class XGBoost(Learner):
     code_version: ClassVar[int] = 1
     # One of the two distributions is installed: they differ in what else the wheel carries.
     libraries: ClassVar[tuple[str, ...]] = ("xgboost", "xgboost-cpu", "numpy", "scipy")
-    capabilities: ClassVar[Capabilities] = Capabilities(
-        handles_missing=True, handles_categories=True, uses_rounds=True
-    )
+    highest_rate: ClassVar[float] = MAX_RATE
 
     def defaults(self, shape: ProblemShape) -> Params:
         """Return meta-tuned defaults, with smaller trees and steps on few rows."""
@@ -69,8 +68,7 @@ class XGBoost(Learner):
             "reg_lambda": 0.0,
             "subsample": 0.65 if classes else 0.7,
         }
-        known = {parameter.name for parameter in self.space(shape).parameters}
-        return freeze_params({name: value for name, value in values.items() if name in known})
+        return self.space(shape).only(values)
 
     def space(self, shape: ProblemShape) -> Space:
         """Return the ranges known to work; the treatment of categories only where there are some."""
@@ -93,10 +91,6 @@ class XGBoost(Learner):
             parameters.append(Integer("max_cat_to_onehot", 2, 100, log=True))
         return Space(tuple(parameters))
 
-    def recipe(self, params: Params) -> Recipe:
-        """Return the recipe of plain numbers and codes, with levels for dates that many rows share."""
-        return Recipe("ordinal", freeze_params({"moments": bool(dict(params).get("moments", True))}))
-
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         """Return core-seconds: histograms over rows × columns a level, and splits sought in each node."""
         values = dict(params)
@@ -112,13 +106,10 @@ class XGBoost(Learner):
     def expected_rounds(self, shape: ProblemShape, params: Params) -> int:
         """Return the rounds after which it usually stops, patience included."""
         limits = self.limits(shape, params)
-        useful = (8 if shape.task.is_classification else 20) / _rate(params)
+        useful = (8 if shape.task.is_classification else 20) / float(
+            dict(params).get("learning_rate") or 0.05
+        )
         return min(limits.max_rounds, round(useful) + (limits.patience or 0))
-
-    def hasten(self, params: Params, factor: float) -> Params:
-        """Return the hyperparameters with a higher learning rate."""
-        rate = _rate(params)
-        return freeze_params({**dict(params), "learning_rate": max(rate, min(MAX_RATE, rate * factor))})
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds."""
@@ -161,9 +152,8 @@ class _OutputScale:
     @classmethod
     def of(cls, train: Rows, shape: ProblemShape) -> "_OutputScale":
         if shape.task is TaskKind.REGRESSION:
-            center = float(np.average(train.y, weights=train.weight))
-            spread = float(np.sqrt(np.average((train.y - center) ** 2, weights=train.weight)))
-            return cls(shape.task, np.array([center]), spread if spread > 0 else 1.0)
+            scale = TargetScale.of(train, shape.task)
+            return cls(shape.task, np.array([scale.center]), scale.spread)
         counts = np.bincount(train.y.astype(np.intp), train.weight, minlength=max(shape.n_outputs, 2))
         logs = np.log(counts + counts.sum() / len(train.y))
         return cls(shape.task, logs - logs.mean() if shape.n_outputs > 1 else logs[1:] - logs[:1])
@@ -299,10 +289,6 @@ class _Watch:
         """Return the loss so far; XGBoost keeps the sums and adds those of the last round."""
         predictions = self.scale.predictions(booster.predict(self.matrix, output_margin=True))
         return training_loss(self.scale.task).loss(self.rows.y, predictions, self.rows.weight)
-
-
-def _rate(params: Params) -> float:
-    return float(dict(params).get("learning_rate") or 0.05)
 
 
 def _learning_rate(shape: ProblemShape) -> float:

@@ -120,19 +120,6 @@ def test_numbers_beyond_single_precision_keep_their_order():
     assert_curve_is_of_predictions(case)
 
 
-def test_regression_does_not_depend_on_the_targets_scale():
-    case = LearnerCase.small(CATBOOST, TaskKind.REGRESSION)
-    scaled = replace(
-        case,
-        train=replace(case.train, y=case.train.y * 1e9 + 1e12),
-        held_out=replace(case.held_out, y=case.held_out.y * 1e9 + 1e12),
-    )
-    plain, moved = case.fit(), scaled.fit()
-    np.testing.assert_allclose(moved.curve, plain.curve * 1e18, rtol=1e-3)
-    X = case.held_out.X
-    np.testing.assert_allclose((moved.model.predict(X) - 1e12) / 1e9, plain.model.predict(X), rtol=1e-3)
-
-
 def test_boosting_starts_from_the_weighted_prior():
     case = LearnerCase.small(CATBOOST, TaskKind.BINARY)
     weight = np.where(case.train.y > 0, 50.0, 1.0)

@@ -30,19 +30,6 @@ def test_categories_are_split_as_sets_of_levels():
     np.testing.assert_array_equal(model.predict(rows.X)[:, 0] > y.mean(), y > 0.5)
 
 
-def test_regression_does_not_depend_on_the_targets_scale():
-    case = LearnerCase.small(LIGHTGBM, TaskKind.REGRESSION)
-    scaled = replace(
-        case,
-        train=replace(case.train, y=case.train.y * 1e9 + 1e12),
-        held_out=replace(case.held_out, y=case.held_out.y * 1e9 + 1e12),
-    )
-    plain, moved = case.fit(), scaled.fit()
-    np.testing.assert_allclose(moved.curve, plain.curve * 1e18, rtol=1e-3)
-    X = case.held_out.X
-    np.testing.assert_allclose((moved.model.predict(X) - 1e12) / 1e9, plain.model.predict(X), rtol=1e-3)
-
-
 def test_patience_stops_and_the_curve_goes_on_to_the_stop():
     case = LearnerCase.small(LIGHTGBM, TaskKind.BINARY)
     context = replace(case.context, max_rounds=2_000, patience=15)
