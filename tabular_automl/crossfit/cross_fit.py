@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.errors import FoldPlanMismatchError, StoreError
-from tabular_automl.core.fitting import FitContext
 from tabular_automl.core.metrics import metric_named
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
@@ -211,14 +210,7 @@ class _Scheduler:
             fold,
             matrix.path,
             self._runtime.data,
-            FitContext(
-                self._problem.shape,
-                matrix.features,
-                setup.seed,
-                self._runtime.threads,
-                bag.limits.max_rounds,
-                bag.limits.patience,
-            ),
+            self._runtime.fit_context(matrix, setup.seed, bag.limits),
             scratch=store.new_scratch(),
             folder=store.fits / setup.key,
             seconds=allowance.seconds,

@@ -107,8 +107,8 @@ def _job(candidate: Candidate, runtime: Runtime, seconds: float) -> ProbeJob | N
     except Exception:  # noqa: BLE001 - a learner or a recipe may fail in any way; the real fit reports it
         return None
     seed = derive_seed(runtime.seed, "probe", candidate.key)
-    rounds = min(ROUNDS, limits.max_rounds)
-    context = FitContext(shape, matrix.features, seed, runtime.threads, rounds, limits.patience)
+    limits = limits._replace(max_rounds=min(ROUNDS, limits.max_rounds))
+    context = runtime.fit_context(matrix, seed, limits)
     return ProbeJob(candidate, matrix.path, runtime.data, context, seconds)
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.errors import StoreError
-from tabular_automl.core.fitting import FitContext
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.cross_fit import POLL_SECONDS
@@ -19,7 +18,7 @@ from tabular_automl.crossfit.fold_job import ALL_ROWS, FitJob, FitReport, JobFai
 from tabular_automl.crossfit.fold_key import FitSettings, fold_key
 from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
 from tabular_automl.crossfit.workers import Finished, Lost, Ticket
-from tabular_automl.learners import learner_for
+from tabular_automl.learners import Limits, learner_for
 
 # A refit starts only if it is expected to end within this share of the time that is left.
 START_SHARE = 0.9
@@ -77,6 +76,11 @@ def refit(
     finally:
         scheduler.end()
     return scheduler.results
+
+
+def n_copies(fit: CrossFit, copies: int) -> int:
+    """Return how many of so many copies are worth fitting: one where the seed changes nothing."""
+    return copies if learner_for(fit.candidate.family).capabilities.uses_seed else 1
 
 
 def expected_refit_seconds(fit: CrossFit, problem: Problem) -> float:
@@ -160,7 +164,7 @@ class _Scheduler:
         waiting: deque[_Wanted] = deque()
         for copy in range(copies):
             for place, fit in enumerate(crossfits):
-                if copy > 0 and not learner_for(fit.candidate.family).capabilities.uses_seed:
+                if copy >= n_copies(fit, copies):
                     continue
                 number = copy * len(crossfits) + place
                 try:
@@ -204,14 +208,7 @@ class _Scheduler:
             ALL_ROWS,
             matrix.path,
             runtime.data,
-            FitContext(
-                runtime.problem.shape,
-                matrix.features,
-                wanted.seed,
-                runtime.threads,
-                wanted.rounds,
-                patience=None,
-            ),
+            runtime.fit_context(matrix, wanted.seed, Limits(wanted.rounds, None)),
             scratch=runtime.store.new_scratch(),
             folder=runtime.store.fits / wanted.key,
             durable=runtime.store.durable,

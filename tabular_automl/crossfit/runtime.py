@@ -13,7 +13,7 @@ import numpy as np
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Recipe
 from tabular_automl.core.errors import StoreError
-from tabular_automl.core.fitting import Encoder, FeatureSpec
+from tabular_automl.core.fitting import Encoder, FeatureSpec, FitContext
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event, EventSink, event_sink
@@ -23,6 +23,7 @@ from tabular_automl.crossfit.matrix_file import write_matrix
 from tabular_automl.crossfit.observations import Observations
 from tabular_automl.crossfit.store import RunStore
 from tabular_automl.crossfit.workers import InProcessWorkers, Workers
+from tabular_automl.learners import Limits
 from tabular_automl.preprocessing import fit_encoder
 
 # One thread a fit, as many fits as cores: OpenMP threads that outnumber the cores spin.
@@ -129,6 +130,12 @@ class Runtime:
             self._matrices[recipe.key] = EncodedMatrix(path, self.encoder(recipe).features)
             self.observations.encoded(self.budget.clock() - started)
         return self._matrices[recipe.key]
+
+    def fit_context(self, matrix: EncodedMatrix, seed: int, limits: Limits) -> FitContext:
+        """Return the circumstances of one fit on a matrix."""
+        return FitContext(
+            self.problem.shape, matrix.features, seed, self.threads, limits.max_rounds, limits.patience
+        )
 
     def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:
         """Tell whoever watches what was just done; ``stage`` as in `Event`."""

@@ -7,9 +7,8 @@ from tabular_automl.core.ensemble import FittedEnsemble, FittedMember, Member, S
 from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.load_models import load_models
-from tabular_automl.crossfit.refit import Refit, expected_refit_seconds, refit
+from tabular_automl.crossfit.refit import Refit, expected_refit_seconds, n_copies, refit
 from tabular_automl.crossfit.runtime import Runtime
-from tabular_automl.learners import learner_for
 
 # Above so many rows refits take the place of the fold models: as good, at a third of size and latency.
 BAG_ROWS = 10_000
@@ -22,7 +21,7 @@ HEAVY = 0.05
 
 
 def serve(
-    members: Sequence[Member], crossfits: Sequence[CrossFit], problem: Problem, runtime: Runtime
+    weighted: Sequence[tuple[CrossFit, float]], problem: Problem, runtime: Runtime
 ) -> tuple[FittedEnsemble, tuple[Failure, ...]]:
     """Return the members ready to predict, and which refits failed.
 
@@ -30,16 +29,14 @@ def serve(
     with the refits alone. Whoever found no time for a refit predicts with its fold models. On a time-ordered
     plan these are only the model of fold 0, as those of other folds have not seen the most recent rows.
     """
-    by_candidate = {fit.candidate.key: fit for fit in crossfits}
-    chosen = [by_candidate[member.candidate.key] for member in members]
-    refits, failures = _refits(chosen, problem, runtime)
+    refits, failures = _refits([fit for fit, _ in weighted], problem, runtime)
     fitted = tuple(
         FittedMember(
-            member,
-            runtime.encoder(member.candidate.recipe),
+            Member(fit.candidate, weight),
+            runtime.encoder(fit.candidate.recipe),
             _models(fit, refits.get(fit.candidate.key, []), problem),
         )
-        for member, fit in zip(members, chosen, strict=True)
+        for fit, weight in weighted
     )
     return FittedEnsemble(fitted), failures
 
@@ -47,16 +44,12 @@ def serve(
 def refit_seconds(weighted: Sequence[tuple[CrossFit, float]], problem: Problem) -> float:
     """Return the core-seconds that refits of the heaviest members are expected to take."""
     heavy = [fit for fit, weight in weighted if weight >= HEAVY]
-    return sum(expected_refit_seconds(fit, problem) * (COPIES if _uses_seed(fit) else 1) for fit in heavy)
+    return sum(expected_refit_seconds(fit, problem) * n_copies(fit, COPIES) for fit in heavy)
 
 
 def serves_bag(problem: Problem) -> bool:
     """Whether fold models stay beside refits."""
     return problem.n_rows <= BAG_ROWS and problem.folds.scheme != TIME_ORDERED
-
-
-def _uses_seed(fit: CrossFit) -> bool:
-    return learner_for(fit.candidate.family).capabilities.uses_seed
 
 
 def _refits(

@@ -68,7 +68,7 @@ def weigh(
         raise TabularAutoMLError(_nothing_fitted(results))
     members = chosen.members
     runtime.emit("weigh", f"Chose {len(members)} of {chosen.of} candidates on {chosen.n_rows:,} rows.")
-    fitted, failures = serve(members, [fit for fit, _ in chosen.weighted], problem, runtime)
+    fitted, failures = serve(chosen.weighted, problem, runtime)
     resamples = resample(chosen.pool, chosen.weights, runtime.seed)
     score = honest_score(resamples)
     runtime.emit("weigh", f"Expected on new rows: {score}.")

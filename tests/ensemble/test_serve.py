@@ -80,7 +80,8 @@ def options_of(plan: str) -> dict[str, Any]:
 def served(setting: Any, *fits: CrossFit) -> tuple[dict[str, FittedMember], tuple[Any, ...]]:
     """Serve members of equal weight; return them by the last part of their family's name."""
     members = [Member(fit.candidate, 1 / len(fits)) for fit in fits]
-    fitted, failures = serve(members, fits, setting.problem, setting.runtime)
+    weighted = [(fit, 1 / len(fits)) for fit in fits]
+    fitted, failures = serve(weighted, setting.problem, setting.runtime)
     assert [member.member for member in fitted.members] == members
     names = [member.candidate.family.rpartition(":")[2] for member in members]
     return dict(zip(names, fitted.members, strict=True)), failures
