@@ -11,16 +11,19 @@ import pandas as pd
 from tabular_automl.artifact import load_run, save_run
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Value
-from tabular_automl.core.crossfit import CrossFit, Failure
+from tabular_automl.core.crossfit import CrossFit, Failure, lasting_failures
 from tabular_automl.core.ensemble import HonestScore
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.core.versions import installed_version
 from tabular_automl.crossfit import Runtime, Workers
 from tabular_automl.ensemble import Weighed, weigh
+from tabular_automl.ensemble.choose import longest_of_each
 from tabular_automl.ingest import ingest
+from tabular_automl.learners import learner_for
 from tabular_automl.report import TextReport, leaderboard, text_report
 from tabular_automl.scoring import class_labels, predict, predict_proba
 from tabular_automl.search import (
@@ -36,7 +39,8 @@ from tabular_automl.search import (
 if TYPE_CHECKING:
     from tabular_automl.core.schema import SchemaReport
 
-LIBRARIES = ("numpy", "pandas", "scikit-learn", "lightgbm", "pyarrow")
+# What every run uses, whatever its learners do.
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn")
 
 
 def fit(
@@ -92,7 +96,7 @@ def fit(
         the order in time, when folds must never look ahead.
     splitter
         A scikit-learn splitter, or pairs of (train, held-out) row positions, instead of our fold plan; one
-        that only looks back counts as time-ordered.
+        that only looks back counts as time-ordered. A number: as many folds of our own plan.
     schema
         Overrides of the inferred column kinds, such as ``{"zip": "categorical"}``.
     candidates
@@ -138,11 +142,10 @@ def fit(
     """
     options = Options(
         target, task, metric, time_limit, max_candidates, n_jobs, seed, weight, groups, time_column, splitter,
-        schema or {}, candidates, families, existing, human_level, run_dir, progress, strict,
-        missing_target,
+        schema, candidates, families, existing, human_level, run_dir, progress, strict, missing_target,
     )  # fmt: skip
     budget = Budget.start(options)
-    with Workers.start(budget) as workers:
+    with Workers.start(budget, options.families) as workers:
         check_families(options)
         problem = ingest(df, options)
         starts = static_portfolio(problem, options)
@@ -183,7 +186,7 @@ class Model:
     def predict(self, df: Any, *, max_deviating_share: float | None = None) -> "pd.Series[Any]":
         """Return predictions with the rows' index: classes in the target's exact dtype, values as floats.
 
-        What in the rows differed from training is counted in ``schema_report_``.
+        What in the rows differed from training is counted in ``schema_report_``; None after an error.
 
         Parameters
         ----------
@@ -198,6 +201,7 @@ class Model:
         SchemaError
             If columns are missing, all of them named; or if a column deviates in too many rows.
         """
+        self.schema_report_ = None
         predictions, self.schema_report_ = predict(self.run, df, max_deviating_share=max_deviating_share)
         return predictions
 
@@ -216,6 +220,7 @@ class Model:
         InputError
             If the task is regression.
         """
+        self.schema_report_ = None
         probabilities, self.schema_report_ = predict_proba(
             self.run, df, max_deviating_share=max_deviating_share
         )
@@ -268,6 +273,7 @@ def record(
     runtime: Runtime,
 ) -> Run:
     """Put everything a fit found out into one record; a model of the prior alone is warned about."""
+    crossfits = longest_of_each(result for result in results if isinstance(result, CrossFit))
     outcome = _prior_only(problem, weighed)
     for finding in outcome:
         runtime.emit("done", finding.announcement, is_warning=True)
@@ -280,19 +286,15 @@ def record(
         y=problem.y,
         weight=problem.weight,
         baselines=baselines,
-        crossfits=tuple(result for result in results if isinstance(result, CrossFit)),
-        failures=(*(result for result in results if isinstance(result, Failure)), *weighed.failures),
+        crossfits=crossfits,
+        failures=(*lasting_failures(results), *weighed.failures),
         ensemble=weighed.ensemble,
         fitted=weighed.fitted,
         score=weighed.score,
         comparisons=weighed.comparisons,
         seconds=runtime.stage_seconds(),
         settings=_settings(options, runtime.budget),
-        versions={
-            "tabular_automl": version("tabular_automl"),
-            "python": platform.python_version(),
-            **{name: version(name) for name in LIBRARIES},
-        },
+        versions=_versions(crossfits),
     )
     runtime.emit("done", f"The model is ready, with {len(run.ensemble.members)} members.")
     return run
@@ -304,6 +306,18 @@ def _prior_only(problem: Problem, weighed: Weighed) -> tuple[Finding, ...]:
     message = "No learner beat the prior, or none could finish: every row gets the same prediction."
     way_out = "See the failures in the report; if time ran out, raise time_limit."
     return (Finding("prior_only", Severity.WARNING, message, way_out),)
+
+
+def _versions(crossfits: Sequence[CrossFit]) -> dict[str, str]:
+    """Return the versions of Python, this package and the libraries that the run and its learners used."""
+    families = {fit.candidate.family for fit in crossfits}
+    of_learners = {name for family in families for name in learner_for(family).libraries}
+    installed = {name: installed_version(name) for name in sorted({*LIBRARIES, *of_learners})}
+    return {
+        "tabular_automl": version("tabular_automl"),
+        "python": platform.python_version(),
+        **{name: found for name, found in installed.items() if found is not None},
+    }
 
 
 def _settings(options: Options, budget: Budget) -> dict[str, Any]:

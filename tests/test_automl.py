@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.metrics import log_loss, roc_auc_score, root_mean_squared_error
 
 import tabular_automl as ta
-from tabular_automl.core.errors import InputError
+from tabular_automl.core.errors import InputError, SchemaError
 from tabular_automl.core.progress import Event
 from tabular_automl.testing import FAKE_FAMILY
 
@@ -59,6 +60,18 @@ def test_labels_keep_index_and_dtype(
     assert predicted.index.equals(test.index)
     assert predicted.dtype == train["diagnosis"].dtype
     assert predicted.name == "diagnosis"
+
+
+def test_a_batch_that_is_refused_leaves_no_report_of_the_one_before(
+    cancer: tuple[pd.DataFrame, pd.DataFrame], cancer_model: ta.Model
+) -> None:
+    _, test = cancer
+    for method in (cancer_model.predict, cancer_model.predict_proba):
+        method(test)
+        assert cancer_model.schema_report_ is not None
+        with pytest.raises(SchemaError, match=r"'mean radius': 100\.0% of"):
+            method(test.assign(**{"mean radius": np.inf}), max_deviating_share=0.1)
+        assert cancer_model.schema_report_ is None
 
 
 def test_the_leaderboard_holds_the_baselines_on_the_same_folds(cancer_model: ta.Model) -> None:
@@ -195,9 +208,27 @@ def test_a_model_of_the_prior_alone_is_warned_about(cancer: tuple[pd.DataFrame, 
     assert "every row gets the same prediction" in str(model.report())
 
 
+def test_a_candidate_taken_up_again_is_in_the_record_once(
+    cancer: tuple[pd.DataFrame, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tabular_automl.automl.repeat", lambda problem, results, runtime: results)
+    run = ta.fit(cancer[0], target="diagnosis", families=["linear"], **COUNTED).run
+    keys = [fit.candidate.key for fit in run.crossfits]
+    assert len(keys) == len(set(keys)) > 1
+
+
 def test_settings_and_versions_are_json(cancer_model: ta.Model) -> None:
     assert json.loads(json.dumps(dict(cancer_model.run.settings)))["seed"] == 0
     assert cancer_model.run.versions["tabular_automl"] == ta.__version__
+
+
+def test_the_versions_of_what_the_learners_used_are_kept(cancer: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+    model = ta.fit(cancer[0], target="diagnosis", families=["catboost"], **COUNTED)
+    found = dict(model.run.versions)
+    assert found["catboost"] == version("catboost")
+    assert set(found) == {
+        "tabular_automl", "python", "catboost", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy",
+    }  # fmt: skip
 
 
 def test_human_level_and_an_existing_system_are_baselines(cancer: tuple[pd.DataFrame, pd.DataFrame]) -> None:

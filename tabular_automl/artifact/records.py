@@ -162,6 +162,7 @@ def _encode_candidate(candidate: Candidate) -> Facts:
         "level": candidate.level,
         "parents": list(candidate.parents),
         "label": candidate.label,
+        "hastened": candidate.hastened,
     }
 
 
@@ -174,6 +175,7 @@ def _decode_candidate(facts: Facts) -> Candidate:
         level=facts["level"],
         parents=tuple(facts["parents"]),
         label=facts["label"],
+        hastened=facts.get("hastened", False),
     )
 
 
@@ -241,6 +243,7 @@ def _encode_failure(failure: Failure) -> Facts:
         "fold": failure.fold,
         "reason": failure.reason,
         "seconds": float(failure.seconds),
+        "skipped": failure.skipped,
     }
 
 

@@ -121,7 +121,9 @@ def _add_fit(command: argparse.ArgumentParser) -> None:
 
 def _add_problem(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
-        "--task", choices=["binary", "multiclass", "regression"], help="default: inferred from the target"
+        "--task",
+        choices=["classification", "binary", "multiclass", "regression"],
+        help="default: inferred from the target",
     )
     group.add_argument(
         "--metric", metavar="NAME", help="what to be good at (default: roc_auc, log_loss or rmse, by task)"

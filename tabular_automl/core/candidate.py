@@ -67,6 +67,8 @@ class Candidate:
         Keys of the candidates whose out-of-fold predictions a stacked model reads.
     label
         What the leaderboard calls it; not part of its identity.
+    hastened
+        Whether its steps were made bigger for want of time; its hyperparameters say so, too.
     """
 
     family: str
@@ -76,6 +78,7 @@ class Candidate:
     level: int = 1
     parents: tuple[str, ...] = ()
     label: str = ""
+    hastened: bool = False
 
     def describe(self) -> dict[str, Json]:
         """Return what identifies it, as JSON."""

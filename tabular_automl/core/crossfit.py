@@ -1,7 +1,8 @@
 """Results of fitting candidates on folds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial, reduce
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,18 @@ from tabular_automl.core.fitting import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class FoldFit:
-    """One candidate on one fold.
+    """One candidate on one fold, or fitted again on all rows.
 
     Attributes
     ----------
     key
         Key of the run store: a hash of all that determines the fit.
     fold
-        Number of the fold in the plan.
+        Number of the fold in the plan; -1 for a refit on all rows.
     folder
         Where the kept model is.
     curve
-        Held-out loss after each round (`FitOutcome.curve`).
+        Held-out loss after each round (`FitOutcome.curve`); empty for a refit.
     seconds
         Wall seconds of the fit on its one worker.
     memory_mb
@@ -65,7 +66,8 @@ class CrossFit:
     joint_round
         The one stopping round of the whole bag.
     seconds
-        Core-seconds spent on fits and held-out predictions, also of folds that came to nothing.
+        Core-seconds spent on fits and held-out predictions, also of folds that the result leaves out; what
+        was spent on a fold that failed is told by its `Failure`.
     n_repeats
         Whole repeats of the plan that the folds are, each of equally many.
     max_rounds
@@ -98,48 +100,57 @@ class CrossFit:
         """Whether no fold was cut short."""
         return all(fold.complete for fold in self.folds)
 
+    @property
+    def capped(self) -> bool:
+        """Whether the cap on rounds ended some fold's fit."""
+        return self.max_rounds is not None and any(len(fold.curve) >= self.max_rounds for fold in self.folds)
+
 
 @dataclass(frozen=True)
 class Failure:
     """What failed, why, after how long; shown in the report, never swallowed.
 
-    ``fold`` is None when the candidate as a whole could not be proposed, or its refit on all rows failed.
+    Attributes
+    ----------
+    candidate, reason, seconds
+        What, why, after how long.
+    fold
+        None when the candidate as a whole could not be proposed, or its refit on all rows failed.
+    skipped
+        Whether it was not even started, for want of time; a later stage may still try it.
     """
 
     candidate: Candidate
     fold: int | None
     reason: str
     seconds: float
+    skipped: bool = False
 
 
-@dataclass(frozen=True, eq=False)
-class CommonRows:
-    """Several cross fits seen on the rows that all of them cover."""
+def tried(results: Sequence[CrossFit | Failure]) -> tuple[CrossFit | Failure, ...]:
+    """Return the results of what was started, be it fitted or failed: not what was skipped."""
+    return tuple(result for result in results if isinstance(result, CrossFit) or not result.skipped)
 
-    rows: NDArray[np.intp]
-    predictions: FloatArray
 
-    @classmethod
-    def of(cls, fits: "tuple[CrossFit, ...]") -> "CommonRows":
-        """Stack predictions on the shared rows: shape (n_fits, n_shared_rows, n_outputs).
+def lasting_failures(results: Sequence[CrossFit | Failure]) -> tuple[Failure, ...]:
+    """Return what failed, and what was skipped if no later stage tried it, maybe with bigger steps."""
+    names = {result.candidate.name for result in tried(results)}
+    failures = (result for result in results if isinstance(result, Failure))
+    return tuple(one for one in failures if not (one.skipped and one.candidate.name in names))
 
-        Raises
-        ------
-        FoldPlanMismatchError
-            If the fits come from different fold plans.
-        """
-        plans = {fit.plan for fit in fits}
-        if len(plans) != 1:
-            raise FoldPlanMismatchError(
-                f"Cannot compare results of {len(plans)} fold plans; fit them on the same one."
-            )
-        rows = fits[0].rows
-        for fit in fits[1:]:
-            rows = np.intersect1d(rows, fit.rows, assume_unique=True)
-        stacked = np.stack([fit.predictions[np.searchsorted(fit.rows, rows)] for fit in fits])
-        return cls(rows, stacked)
 
-    @cached_property
-    def n_rows(self) -> int:
-        """Number of shared rows."""
-        return len(self.rows)
+def shared_rows(fits: Sequence[CrossFit]) -> NDArray[np.intp]:
+    """Return the sorted rows that all cross fits cover.
+
+    Raises
+    ------
+    FoldPlanMismatchError
+        If the fits come from different fold plans.
+    """
+    plans = {fit.plan for fit in fits}
+    if len(plans) != 1:
+        raise FoldPlanMismatchError(
+            f"Cannot compare results of {len(plans)} fold plans; fit them on the same one."
+        )
+    distinct = {fit.rows.tobytes(): fit.rows for fit in fits}
+    return reduce(partial(np.intersect1d, assume_unique=True), distinct.values())

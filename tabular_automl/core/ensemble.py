@@ -32,8 +32,9 @@ class HonestScore:
     ----------
     value
         Expected score of the whole procedure: selection and weighting repeated on in-bag rows and scored
-        on out-of-bag rows. Not repeated is which candidates are weighed together where some ran on fewer
-        folds than others: a choice among a few sets, made on the scored rows.
+        on out-of-bag rows. Not repeated are two choices made on the scored rows: which candidates are weighed
+        together where some ran on fewer folds than others, and which of them were repeated on folds dealt
+        anew, so that their predictions are means over several models.
     low, high
         Ends of the 95% interval. It covers the sampling of rows and the choice of the ensemble; not a shift
         of the data, nor the variation of refitted base models. Infinite where it is unknown: too few rows or

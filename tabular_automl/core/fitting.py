@@ -82,7 +82,8 @@ class FitContext:
     max_rounds
         Cap on boosting rounds, or on whatever the learner counts.
     patience
-        Rounds without improvement on the held-out rows before it stops; None: run to ``max_rounds``.
+        Rounds without improvement on the held-out rows after which it stops at the latest; None: run to
+        ``max_rounds``.
     should_stop
         Asked between rounds; when true the learner keeps its rounds and reports ``complete=False``.
     """

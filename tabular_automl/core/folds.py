@@ -60,10 +60,6 @@ class FoldPlan:
                 if not np.array_equal(rows[number], rows[0]):
                     raise ValueError(f"Repeat {number} does not hold out the same rows as repeat 0.")
 
-    def __len__(self) -> int:
-        """Return the folds of one repeat: what it takes to predict every row once."""
-        return self.folds_per_repeat
-
     @property
     def folds_per_repeat(self) -> int:
         """Folds of one repeat: what it takes to predict every row once."""

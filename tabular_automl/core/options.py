@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
@@ -38,7 +38,7 @@ class Options:
     groups: Any = None
     time_column: Any = None
     splitter: Any = None
-    schema: Mapping[Any, str] = field(default_factory=dict)
+    schema: Mapping[Any, str] | None = None
     candidates: Sequence[tuple[str, Mapping[str, Value]]] = ()
     families: Sequence[str] | None = None
     existing: Any = None
@@ -47,6 +47,11 @@ class Options:
     progress: bool | Callable[[Event], None] | None = None
     strict: bool = False
     missing_target: str = "error"
+
+    @property
+    def kinds(self) -> Mapping[Any, str]:
+        """Kinds of columns that the user has set, by name."""
+        return {} if self.schema is None else self.schema
 
     @property
     def seconds(self) -> float | None:
@@ -82,6 +87,7 @@ class Options:
                 f"missing_target is {self.missing_target!r}; say 'drop' to leave out rows without a target, "
                 "or 'error' to stop at them."
             )
+        _check_schema(self.schema)
         _check_families(self.families)
         _check_candidates(self.candidates)
         _check_run_dir(self.run_dir)
@@ -99,15 +105,28 @@ def _is_above(value: Any, bound: int, kind: type) -> bool:
     return value is None or (_is_number(value, kind) and value > bound)
 
 
-def _check_task_and_metric(task: str | None, metric: str | None) -> None:
-    if task is not None and task not in TASK_NAMES:
+def _check_task_and_metric(task: Any, metric: Any) -> None:
+    if task is not None and (not isinstance(task, str) or task not in TASK_NAMES):
         near = get_close_matches(str(task), TASK_NAMES, n=1)
         hint = f"Did you mean {near[0]!r}? " if near else ""
         raise InputError(f"There is no task {task!r}. {hint}Use one of: {', '.join(TASK_NAMES)}.")
     if metric is not None:
+        if not isinstance(metric, str):
+            raise InputError(f"metric is {metric!r}; give the name of one, such as 'log_loss'.")
         # Whether it fits the target is seen once that is read; two classes are binary whatever is asked.
         asked = set(TaskKind) if task is None else {TaskKind.BINARY, TaskKind.MULTICLASS}
         check_metric(metric, {TaskKind(task)} if task in {TaskKind.BINARY, TaskKind.REGRESSION} else asked)
+
+
+def _check_schema(schema: Any) -> None:
+    way_out = "Give kinds of columns by name, such as schema={'zip': 'categorical'}."
+    if schema is None:
+        return
+    if not isinstance(schema, Mapping):
+        raise InputError(f"schema is a {type(schema).__name__}. {way_out}")
+    for name, kind in schema.items():
+        if not isinstance(kind, str):
+            raise InputError(f"schema sets column {str(name)!r} to {kind!r}, which is no text. {way_out}")
 
 
 def _check_families(families: Any) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 
 class Kind(StrEnum):
@@ -59,6 +60,11 @@ class ColumnSchema:
     reason: str
     parse: str
     categories: tuple[str, ...] | None = None
+
+    @cached_property
+    def code_of(self) -> dict[str, int]:
+        """The code of each level."""
+        return {text: code for code, text in enumerate(self.categories or ())}
 
 
 @dataclass(frozen=True)

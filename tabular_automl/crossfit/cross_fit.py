@@ -44,8 +44,8 @@ def cross_fit(
     Yields
     ------
     CrossFit or Failure
-        One for each request. If a later fold failed or its worker died, the cross fit of the folds before
-        it, followed by that fold's failure.
+        One for each request that found time. If a later fold failed or its worker died, the cross fit of the
+        folds before it, followed by that fold's failure.
 
     Raises
     ------
@@ -151,6 +151,7 @@ class _Scheduler:
         learner = learner_for(candidate.family)
         learner.require(self._problem.shape)
         limits = learner.limits(self._problem.shape, candidate.params)
+        learner.refit_rounds(1, 1.0)  # one that cannot tell must fail here, not when all is fitted
         if request.max_rounds is not None:
             limits = limits._replace(max_rounds=min(limits.max_rounds, request.max_rounds))
         setups = []

@@ -1,14 +1,13 @@
 """The key of a fold fit in the run store: a hash of all that determines it."""
 
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.digest import digest_json
 from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import Problem, ProblemShape
 from tabular_automl.core.schema import Schema
+from tabular_automl.core.versions import installed_version
 from tabular_automl.crossfit.fold_job import ALL_ROWS
 from tabular_automl.learners import Learner
 from tabular_automl.preprocessing import recipe_version
@@ -60,15 +59,12 @@ class FitSettings:
         Seed of this very fit.
     threads, max_rounds, patience
         As in `FitContext`.
-    parents
-        Keys of the fold fits whose predictions a stacked candidate reads, in order.
     """
 
     seed: int
     threads: int
     max_rounds: int
     patience: int | None
-    parents: tuple[str, ...] = ()
 
 
 def fold_key(
@@ -87,10 +83,9 @@ def fold_key(
             "loss": problem.loss,
             "fold": "all rows" if fold == ALL_ROWS else problem.folds[fold],
             "candidate": candidate.describe(),
-            "parents": list(settings.parents),
             "recipe version": recipe_version(candidate.recipe.name),
             "learner version": learner.code_version,
-            "libraries": {name: _version(name) for name in (*_ALWAYS_USED, *learner.libraries)},
+            "libraries": {name: installed_version(name) for name in (*_ALWAYS_USED, *learner.libraries)},
             "threads": settings.threads,
             "max_rounds": settings.max_rounds,
             "patience": settings.patience,
@@ -106,11 +101,3 @@ def _schema_digest(schema: Schema) -> str:
             for c in schema
         ]
     )
-
-
-@cache
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "not installed"

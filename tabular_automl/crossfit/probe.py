@@ -2,10 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.fitting import FitContext
 from tabular_automl.core.seeds import derive_seed
@@ -20,32 +22,31 @@ from tabular_automl.learners import learner_for
 ROUNDS = 10
 # A probe ends with its second round once it has taken this share of the time limit.
 SHARE = 0.03
-# One that takes several times that long for its first rounds is killed: there is no time for its family.
-KILL_FACTOR = 4.0
+# After this share of the time limit no further probe is started, and those that still run are killed.
+TOTAL_SHARE = 0.08
 
 
 def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]:
     """Fit the first rounds of each candidate on fold 0 and return their paces; the models are thrown away.
 
-    A candidate without rounds is not probed, and one that fails, or whose matrix cannot be made, has no pace:
-    its failure shows when it is fitted. One that was killed for the time is as slow as if all that time had
-    been its first round.
+    A candidate without rounds is not probed, and one that fails, whose matrix cannot be made, or whose turn
+    does not come before the probes' time is over, has no pace: what it will take is told by the others. One
+    that was killed after a fair time is as slow as if all that time had been its first round.
     """
     waiting = [c for c in candidates if learner_for(c.family).capabilities.uses_rounds]
     jobs: dict[Ticket, Candidate] = {}
     paces: dict[str, Pace] = {}
-    limit = math.inf if runtime.budget.limit is None else SHARE * runtime.budget.limit
-    hard_limit = None if limit == math.inf else KILL_FACTOR * limit
+    time_left = _TimeLeft(runtime.budget)
     try:
         while (waiting or jobs) and not runtime.budget.over:
             while waiting and runtime.workers.free:
                 candidate = waiting.pop(0)
-                job = _job(candidate, runtime, limit)
-                if job is not None:
-                    jobs[runtime.workers.submit(job, hard_limit=hard_limit)] = candidate
+                ticket = _start(candidate, runtime, time_left)
+                if ticket is not None:
+                    jobs[ticket] = candidate
             for finished in runtime.workers.wait(POLL_SECONDS) if waiting or jobs else ():
                 candidate = jobs.pop(finished.ticket)
-                pace = _pace(candidate, finished)
+                pace = _pace(candidate, finished, time_left.fair)
                 if pace is not None:
                     paces[candidate.key] = pace
     finally:
@@ -56,13 +57,13 @@ def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]
 
 @dataclass(frozen=True)
 class ProbeJob:
-    """Fit a few rounds and say how long they took."""
+    """Fit a few rounds and say how long they took; after so many seconds no more than two."""
 
     candidate: Candidate
     matrix: Path
     data: DataFiles
     context: FitContext
-    seconds: float
+    seconds: float = math.inf
 
     def run(self, should_stop: Callable[[], bool]) -> Pace | None:
         """Return the pace; None if the learner failed or asked nothing between its rounds."""
@@ -95,7 +96,51 @@ class ProbeJob:
         return max(1, outcome.model.rounds)
 
 
-def _job(candidate: Candidate, runtime: Runtime, seconds: float) -> ProbeJob | None:
+class _TimeLeft:
+    """The wall seconds that all probes have together, from the start of the first; matrices do not count."""
+
+    def __init__(self, budget: Budget) -> None:
+        limit = math.inf if budget.limit is None else budget.limit
+        self.fair = SHARE * limit
+        self._total = TOTAL_SHARE * limit
+        self._clock = budget.clock
+        self._end: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What is left."""
+        return self._total if self._end is None else self._end - self._clock()
+
+    def started(self) -> None:
+        """Count from now on."""
+        if self._end is None:
+            self._end = self._clock() + self._total
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Do not count what is done meanwhile."""
+        before = self._clock()
+        yield
+        if self._end is not None:
+            self._end += self._clock() - before
+
+
+def _start(candidate: Candidate, runtime: Runtime, time_left: _TimeLeft) -> Ticket | None:
+    """Submit a candidate's probe, if it can be made and there is time."""
+    if time_left.seconds <= 0:
+        return None
+    with time_left.set_aside():
+        job = _job(candidate, runtime)
+    if job is None:
+        return None
+    time_left.started()
+    left = time_left.seconds
+    # Half of what is left for two rounds leaves the other half for what they take beyond it.
+    job = replace(job, seconds=min(time_left.fair, left / 2))
+    return runtime.workers.submit(job, hard_limit=None if left == math.inf else left)
+
+
+def _job(candidate: Candidate, runtime: Runtime) -> ProbeJob | None:
     """Return what to do for a candidate; None if it cannot be fitted, or not encoded in time."""
     if runtime.encoding_seconds(candidate.recipe) >= runtime.budget.remaining:
         return None
@@ -109,14 +154,14 @@ def _job(candidate: Candidate, runtime: Runtime, seconds: float) -> ProbeJob | N
     seed = derive_seed(runtime.seed, "probe", candidate.key)
     limits = limits._replace(max_rounds=min(ROUNDS, limits.max_rounds))
     context = runtime.fit_context(matrix, seed, limits)
-    return ProbeJob(candidate, matrix.path, runtime.data, context, seconds)
+    return ProbeJob(candidate, matrix.path, runtime.data, context)
 
 
-def _pace(candidate: Candidate, finished: Finished) -> Pace | None:
+def _pace(candidate: Candidate, finished: Finished, fair: float) -> Pace | None:
     match finished.result:
         case Pace() as pace:
             return pace
-        case Lost(killed=True, seconds=seconds):
+        case Lost(killed=True, seconds=seconds) if seconds >= fair:
             return Pace(candidate, 0.0, seconds)
         case _:
             return None

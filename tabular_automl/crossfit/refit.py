@@ -86,7 +86,10 @@ def n_copies(fit: CrossFit, copies: int) -> int:
 def expected_refit_seconds(fit: CrossFit, problem: Problem) -> float:
     """Return the core-seconds that one refit of a cross fit is expected to take."""
     growth = _growth(fit, problem)
-    rounds = learner_for(fit.candidate.family).refit_rounds(fit.joint_round, growth)
+    try:
+        rounds = learner_for(fit.candidate.family).refit_rounds(fit.joint_round, growth)
+    except Exception:  # noqa: BLE001 - a third-party learner may fail in any way; its refit says so
+        rounds = fit.joint_round
     # Folds ran on beyond the joint round, until their patience ended.
     ran = float(np.mean([len(fold.curve) for fold in fit.folds]))
     a_fold = float(np.mean([fold.seconds for fold in fit.folds]))

@@ -13,6 +13,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import current_process
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -98,15 +99,25 @@ class Workers(ABC):
     """Runs jobs one a slot; a context manager that ends every process it started."""
 
     @staticmethod
-    def start(budget: Budget, families: Sequence[str] = FAMILIES) -> "Workers":
+    def start(budget: Budget, families: Sequence[str] | None = None) -> "Workers":
         """Start processes, or for one job of a run that counts alone bound take this process.
 
         What runs in this process cannot be killed, so a time limit takes a process for one job, too. Returns
-        at once; while the caller goes on, processes import what the families need.
+        at once; while the caller goes on, processes import what the families (None: all of them) need.
+
+        Raises
+        ------
+        TabularAutoMLError
+            If processes are needed and this one may not start any, as in joblib's multiprocessing backend.
         """
         if budget.n_jobs == 1 and not budget.timed:
             return InProcessWorkers()
-        return ProcessWorkers(budget.n_jobs, families)
+        if current_process().daemon:
+            raise TabularAutoMLError(
+                "This process is a daemon, which may not start worker processes. Use joblib's loky backend, "
+                "or n_jobs=1 with max_candidates and without time_limit to fit in this process."
+            )
+        return ProcessWorkers(budget.n_jobs, FAMILIES if families is None else families)
 
     @property
     @abstractmethod

@@ -1,6 +1,6 @@
 """The bootstrap behind the honest score: the whole selection, repeated on rows that do not score it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,24 +11,26 @@ from scipy.special import stdtrit
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import confusion, predicted_codes
 from tabular_automl.core.seeds import derive_rng
+from tabular_automl.ensemble.draws import (
+    AVERAGES_CLASSES,
+    COMPARES_CLASSES,
+    FEWEST_IN_BAG_ROWS,
+    MOST_DRAWS,
+    affordable_selections,
+    bootstrap_draws,
+    in_bag_weight,
+    units_of,
+)
 from tabular_automl.ensemble.greedy import most_candidates, rows_for, select
 from tabular_automl.ensemble.pool import Pool, thinned_rows
 from tabular_automl.ensemble.running_mixture import mixture_source
-from tabular_automl.ensemble.selection_cost import affordable_rows, selection_seconds
 
 COVERAGE = 0.95
-MOST_DRAWS = 200
 ROWS_OF_ALL_DRAWS = 4_000_000
 FEWEST_DRAWS = 80
-SECONDS_OF_ALL_SELECTIONS = 1.0
-FEWEST_SELECTIONS = 12
-CELLS_A_SELECTION = 150_000
-FEWEST_IN_BAG_ROWS = 8_000
 # Out-of-bag rows times outputs on which a draw's own selection is judged.
 CELLS_JUDGED = 200_000
 FEWEST_FOR_AN_INTERVAL = 40
-COMPARES_CLASSES = frozenset({"roc_auc", "f1"})
-AVERAGES_CLASSES = frozenset({"balanced_accuracy", "f1_macro"})
 # Degrees of freedom of a class with a single unit, by convention: no interval among few classes (that takes
 # 1), a wide one where it is one of ten or more.
 FREEDOM_OF_ONE_UNIT = 0.75
@@ -135,7 +137,7 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
         Number of selections; None: from the sizes, 12 to 200, fewer only where a single one is long.
     """
     pool = pool.thinned()
-    units = _units(pool)
+    units = units_of(pool)
     in_bag_rows, affordable = affordable_selections(pool)
     n_selections = n_selections or affordable
     n_draws = max(n_selections, int(np.clip(ROWS_OF_ALL_DRAWS // pool.n_rows, FEWEST_DRAWS, MOST_DRAWS)))
@@ -143,31 +145,13 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
     mixture = pool.mixed(weights)
     outside: list[NDArray[np.bool_]] = []
     excess: list[float] = []
-    for multiplicity in _draws(pool, units, seed, n_draws):
+    for multiplicity in bootstrap_draws(pool, derive_rng(seed, "honest score"), n_draws):
         outside.append(multiplicity == 0)
         if len(excess) < n_selections:
-            own = select(source, _in_bag_weight(pool, multiplicity, in_bag_rows), limit)
+            own = select(source, in_bag_weight(pool, multiplicity, in_bag_rows), limit)
             excess.append(_excess(pool, own, mixture, outside[-1]))
     out_of_bag = np.array(outside, dtype=bool).reshape(len(outside), pool.n_rows)
     return Resamples(pool, mixture, out_of_bag, np.array(excess), _widening(pool, units, out_of_bag))
-
-
-def affordable_selections(pool: Pool) -> tuple[int, int]:
-    """Return how many in-bag rows a selection looks at, and the number of selections, by their cost.
-
-    First there are fewer selections, down to 12, then fewer rows, down to 1,000, then fewer selections again.
-    """
-    n_candidates, n_rows, n_outputs = pool.predictions.shape
-    wanted = min(n_rows, max(FEWEST_IN_BAG_ROWS, CELLS_A_SELECTION // (n_candidates * n_outputs)))
-    each = SECONDS_OF_ALL_SELECTIONS / FEWEST_SELECTIONS
-    in_bag_rows = min(wanted, affordable_rows(pool.metric, n_candidates, n_outputs, each))
-    seconds = selection_seconds(pool.metric, n_candidates, n_outputs, in_bag_rows)
-    return in_bag_rows, int(np.clip(SECONDS_OF_ALL_SELECTIONS / seconds, 1, MOST_DRAWS))
-
-
-def _units(pool: Pool) -> NDArray[np.intp]:
-    """Return the unit of resampling each row belongs to, numbered from 0."""
-    return np.arange(pool.n_rows) if pool.blocks is None else np.unique(pool.blocks, return_inverse=True)[1]
 
 
 def _excess(pool: Pool, own: FloatArray, mixture: FloatArray, outside: NDArray[np.bool_]) -> float:
@@ -200,42 +184,6 @@ def _loss_on_rows(pool: Pool, predictions: FloatArray) -> Callable[[NDArray[np.b
         return metric.loss(y[rows], predictions[rows], weight[rows])
 
     return loss
-
-
-def _draws(pool: Pool, units: NDArray[np.intp], seed: int, n_draws: int) -> Iterator[NDArray[np.intp]]:
-    """Yield how often each row is drawn; drawn again where the metric cannot judge the rows left out."""
-    rng = derive_rng(seed, "honest score")
-    n_units = int(units.max()) + 1
-    weight = pool.row_weight
-    found = 0
-    for _ in range(20 * n_draws):
-        multiplicity = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)[units]
-        if _can_be_judged(pool, weight * (multiplicity == 0)):
-            found += 1
-            yield multiplicity
-        if found == n_draws:
-            return
-
-
-def _can_be_judged(pool: Pool, weight: FloatArray) -> bool:
-    """Whether some rows have positive weight, of two classes at least where the metric looks at each."""
-    rows = weight > 0
-    if pool.metric.name in COMPARES_CLASSES | AVERAGES_CLASSES:
-        y = pool.y[rows]
-        return bool(len(y) and y.min() < y.max())
-    return bool(rows.any() and not rows.all())
-
-
-def _in_bag_weight(pool: Pool, multiplicity: NDArray[np.intp], max_rows: int) -> FloatArray:
-    in_bag = np.flatnonzero(multiplicity)
-    weight = pool.row_weight * multiplicity
-    if len(in_bag) <= max_rows:
-        return weight
-    classes = None if pool.classes is None else pool.classes[in_bag]
-    kept, factor = thinned_rows(len(in_bag), max_rows, classes)
-    thinned = np.zeros(pool.n_rows)
-    thinned[in_bag[kept]] = weight[in_bag[kept]] * factor
-    return thinned
 
 
 def _widening(pool: Pool, units: NDArray[np.intp], out_of_bag: NDArray[np.bool_]) -> float:

@@ -2,17 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tabular_automl.core.crossfit import CrossFit, Failure
+from tabular_automl.core.crossfit import CrossFit, Failure, shared_rows
 from tabular_automl.core.ensemble import Member
-from tabular_automl.core.errors import FoldPlanMismatchError
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import Metric, metric_named
 from tabular_automl.core.problem import Problem
+from tabular_automl.ensemble.bagged_selection import bagged_weights
 from tabular_automl.ensemble.greedy import SECONDS_A_SELECTION, weights_of
 from tabular_automl.ensemble.pool import MAX_ROWS, Pool, class_codes, scored_part, thinned_rows
 from tabular_automl.ensemble.selection_cost import affordable_rows
@@ -54,9 +53,16 @@ class Chosen:
 
 
 def choose(
-    problem: Problem, results: Sequence[CrossFit | Failure], *, seconds: float = SECONDS_A_SELECTION
+    problem: Problem,
+    results: Sequence[CrossFit | Failure],
+    *,
+    seed: int = 0,
+    look: float | None = None,
 ) -> Chosen | None:
     """Weigh candidates on the rows that all of them cover; None if there is none.
+
+    In earnest weights are means over selections on bootstrap draws (`bagged_weights`), at a look those of a
+    single selection.
 
     Parameters
     ----------
@@ -64,18 +70,23 @@ def choose(
         What is being solved.
     results
         The candidates; failures are passed over.
-    seconds
-        About how many core-seconds a selection may take: by a formula, it looks at so many rows.
+    seed
+        The user's seed.
+    look
+        For a look at how things stand, about how many core-seconds it may take: by a formula, it looks at so
+        many rows. None: choose in earnest.
     """
     crossfits = longest_of_each(result for result in results if isinstance(result, CrossFit))
     if not crossfits:
         return None
     metric = metric_named(problem.task.metric, problem.task.kind)
     seen = {fit.candidate.key: _seen_by(metric, fit, problem) for fit in _eligible(crossfits, metric)}
-    compared = _comparable(tuple(seen.values()), problem, metric, seconds)
-    rows = _shared_rows(compared)
-    pool = _pool(compared, rows, problem, metric)
-    weights = weights_of(pool, seconds=seconds)
+    seconds = SECONDS_A_SELECTION if look is None else look
+    most = MAX_ROWS if look is None else _affordable_rows(tuple(seen.values()), metric, look)
+    compared = _comparable(tuple(seen.values()), problem, metric, seconds=seconds, max_rows=most)
+    rows = shared_rows(compared)
+    pool = _pool(compared, rows, problem, metric, max_rows=most)
+    weights = bagged_weights(pool, seed) if look is None else weights_of(pool, seconds=seconds)
     by_key = {fit.candidate.key: fit for fit in crossfits}
     fits = tuple(by_key[fit.candidate.key] for fit in compared)
     return Chosen(fits, weights, pool, len(crossfits), len(rows))
@@ -105,7 +116,7 @@ def _seen_by(metric: Metric, fit: CrossFit, problem: Problem) -> CrossFit:
 
 
 def _comparable(
-    fits: tuple[CrossFit, ...], problem: Problem, metric: Metric, seconds: float
+    fits: tuple[CrossFit, ...], problem: Problem, metric: Metric, *, seconds: float, max_rows: int
 ) -> tuple[CrossFit, ...]:
     """Return the candidates to weigh together: more candidates, or more rows to judge them on.
 
@@ -118,16 +129,16 @@ def _comparable(
     if len(sizes) == 1:
         return fits
     seconds /= len(sizes)
-    max_rows = affordable_rows(metric, len(fits), fits[0].predictions.shape[1], seconds)
-    judge = _pool(fits, _shared_rows(fits), problem, metric)
+    weighed_rows = _affordable_rows(fits, metric, seconds)
+    judge = _pool(fits, shared_rows(fits), problem, metric, max_rows=max_rows)
     best, best_loss = fits, np.inf
     for size in sizes:
         positions = [position for position, fit in enumerate(fits) if len(fit.rows) >= size]
         admitted = tuple(fits[position] for position in positions)
-        rows = _shared_rows(admitted)
+        rows = shared_rows(admitted)
         weights = np.zeros(len(fits))
         weights[positions] = weights_of(
-            _pool(admitted, rows, problem, metric, max_rows=max_rows), seconds=seconds
+            _pool(admitted, rows, problem, metric, max_rows=weighed_rows), seconds=seconds
         )
         loss = judge.loss(weights) * (1 + len(rows) ** -0.5)
         if loss < best_loss:
@@ -135,15 +146,8 @@ def _comparable(
     return best
 
 
-def _shared_rows(fits: tuple[CrossFit, ...]) -> NDArray[np.intp]:
-    """Return the rows that all candidates cover."""
-    plans = {fit.plan for fit in fits}
-    if len(plans) != 1:
-        raise FoldPlanMismatchError(
-            f"Cannot weigh results of {len(plans)} fold plans together; fit them on the same one."
-        )
-    distinct = {fit.rows.tobytes(): fit.rows for fit in fits}
-    return reduce(partial(np.intersect1d, assume_unique=True), distinct.values())
+def _affordable_rows(fits: tuple[CrossFit, ...], metric: Metric, seconds: float) -> int:
+    return min(MAX_ROWS, affordable_rows(metric, len(fits), fits[0].predictions.shape[1], seconds))
 
 
 def _pool(
@@ -152,7 +156,7 @@ def _pool(
     problem: Problem,
     metric: Metric,
     *,
-    max_rows: int = MAX_ROWS,
+    max_rows: int,
 ) -> Pool:
     """Stack candidates on at most ``max_rows`` of the given rows, thinned before any of them is copied."""
     if problem.weight is not None:

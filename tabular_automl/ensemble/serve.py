@@ -16,6 +16,10 @@ BAG_ROWS = 10_000
 # +1.2%, two 0.0%, three -0.5%, five -0.9%; the bag and three copies, half each, -0.8%.
 COPIES = 3
 REFIT_SHARE = 0.5
+# One copy alone is worse than the bag, two are as good: fewer never take its place.
+FEWEST_COPIES = 2
+# A refit holds about so many times what a fold model does.
+REFIT_SIZE = 1.25
 # Time is kept for the refits of members with at least this weight; lighter ones get what is left.
 HEAVY = 0.05
 
@@ -26,8 +30,9 @@ def serve(
     """Return the members ready to predict, and which refits failed.
 
     On few rows a member predicts half with its fold models and half with its refits on all rows, on many rows
-    with the refits alone. Whoever found no time for a refit predicts with its fold models. On a time-ordered
-    plan these are only the model of fold 0, as those of other folds have not seen the most recent rows.
+    with the refits alone, if there was time for more than one. Whoever found no time for a refit predicts
+    with its fold models. On a time-ordered plan these are only the model of fold 0, as those of other folds
+    have not seen the most recent rows, and a single refit takes its place.
     """
     refits, failures = _refits([fit for fit, _ in weighted], problem, runtime)
     fitted = tuple(
@@ -55,24 +60,33 @@ def serves_bag(problem: Problem) -> bool:
 def _refits(
     chosen: Sequence[CrossFit], problem: Problem, runtime: Runtime
 ) -> tuple[dict[str, list[Refit]], tuple[Failure, ...]]:
-    # Whatever comes of the refits, there must be time to load what predicts without them.
-    reserve = runtime.observations.loading(
-        fold.folder for fit in chosen for fold in _able_folds(fit, problem)
-    )
+    wanted = sum(n_copies(fit, COPIES) for fit in chosen)
     refits: dict[str, list[Refit]] = {}
     failures: dict[tuple[str, str], Failure] = {}
-    for result in refit(chosen, COPIES, runtime, reserve=reserve):
+    for result in refit(chosen, COPIES, runtime, reserve=_loading_seconds(chosen, problem, runtime)):
+        wanted -= 1
         if isinstance(result, Failure):
             # Copies that fail for the same reason are told of once.
             failures.setdefault((result.candidate.key, result.reason), result)
         else:
             refits.setdefault(result.candidate.key, []).append(result)
-    if refits:
-        made = sum(len(found) for found in refits.values())
-        runtime.emit(
-            "weigh", f"Fitted {len(refits)} of {len(chosen)} members again on all rows, {made} models."
-        )
+    made = sum(len(found) for found in refits.values())
+    of_time = f"; there was no time for {wanted} more" if wanted else ""
+    runtime.emit(
+        "weigh", f"Fitted {len(refits)} of {len(chosen)} members again on all rows, {made} models{of_time}."
+    )
     return refits, tuple(failures.values())
+
+
+def _loading_seconds(chosen: Sequence[CrossFit], problem: Problem, runtime: Runtime) -> float:
+    """Return the seconds to load what will predict, whatever comes of the refits."""
+    total = 0.0
+    for fit in chosen:
+        folds = _able_folds(fit, problem)
+        of_folds = runtime.observations.loading(fold.folder for fold in folds)
+        of_refits = REFIT_SIZE * n_copies(fit, COPIES) * of_folds / len(folds)
+        total += of_folds + of_refits if serves_bag(problem) else max(of_folds, of_refits)
+    return total
 
 
 def _able_folds(fit: CrossFit, problem: Problem) -> tuple[FoldFit, ...]:
@@ -81,7 +95,7 @@ def _able_folds(fit: CrossFit, problem: Problem) -> tuple[FoldFit, ...]:
 
 
 def _models(fit: CrossFit, refits: Sequence[Refit], problem: Problem) -> tuple[ServedModel, ...]:
-    folds = () if refits and not serves_bag(problem) else _able_folds(fit, problem)
+    folds = () if _replace_the_bag(fit, refits, problem) else _able_folds(fit, problem)
     of_refits = 0.0 if not refits else REFIT_SHARE if folds else 1.0
     wanted = [(fold.folder, fit.joint_round, (1.0 - of_refits) / len(folds), False) for fold in folds]
     wanted += [(found.fit.folder, found.rounds, of_refits / len(refits), True) for found in refits]
@@ -91,3 +105,10 @@ def _models(fit: CrossFit, refits: Sequence[Refit], problem: Problem) -> tuple[S
         ServedModel(model, min(rounds, model.rounds), share, is_refit)
         for model, (_, rounds, share, is_refit) in zip(models, wanted, strict=True)
     )
+
+
+def _replace_the_bag(fit: CrossFit, refits: Sequence[Refit], problem: Problem) -> bool:
+    """Whether refits predict alone."""
+    if not refits or serves_bag(problem):
+        return False
+    return problem.folds.scheme == TIME_ORDERED or len(refits) >= min(FEWEST_COPIES, n_copies(fit, COPIES))

@@ -54,7 +54,7 @@ def weigh(
     results
         The candidates; failures are passed over.
     runtime
-        Gives encoders, the seed and the event sink.
+        Fits and loads the refits as far as time allows; gives encoders, the seed and the event sink.
     human_level
         The score people reach, in the metric's own direction, to compare with.
 
@@ -63,7 +63,7 @@ def weigh(
     TabularAutoMLError
         If not one candidate was fitted.
     """
-    chosen = choose(problem, results)
+    chosen = choose(problem, results, seed=runtime.seed)
     if chosen is None:
         raise TabularAutoMLError(_nothing_fitted(results))
     members = chosen.members

@@ -35,8 +35,9 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         An integer: all randomness is derived from it. A ``RandomState``, or None for numpy's global one: the
         integer is drawn from it.
     cv
-        The folds on which members are compared: a number (rows shuffled, classes spread evenly, groups kept
-        together), a splitter, pairs of (train, held-out) row positions, or None for our own plan (up to 8).
+        The folds on which members are compared: a number of folds of our own plan (classes spread evenly,
+        groups and copies of a row kept together), None for up to 8 of them, a splitter, or pairs of (train,
+        held-out) row positions.
     time_column
         Name of a column of ``X`` (its position, if ``X`` is an array) with the order in time, when folds must
         never look ahead.

@@ -14,10 +14,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from tabular_automl.automl import Model, fit
 from tabular_automl.core.candidate import Value
-from tabular_automl.core.options import ANY_CLASSIFICATION
 from tabular_automl.core.progress import Event
 from tabular_automl.crossfit.allowed_jobs import allowed_jobs
-from tabular_automl.estimators.fold_splitter import fold_splitter
 from tabular_automl.estimators.tables import check_same_rows, in_order_of, read_features, with_target
 from tabular_automl.ingest.checks import MIN_ROWS
 
@@ -121,14 +119,6 @@ class TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # untyped lib
         return features.set_axis(pd.Index(names, dtype=object), axis=1)
 
     def _fit_engine(self, table: pd.DataFrame, target: str, weight: Any, groups: Any) -> Model:
-        seed = _seed(self.random_state)
-        splitter = fold_splitter(
-            self.cv,
-            is_classification=self._task == ANY_CLASSIFICATION,
-            is_grouped=groups is not None,
-            is_in_time=self.time_column is not None,
-            random_state=seed,
-        )
         return fit(
             table,
             target,
@@ -137,11 +127,11 @@ class TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # untyped lib
             time_limit=self.time_limit,
             max_candidates=self.max_candidates,
             n_jobs=allowed_jobs(self.n_jobs),
-            seed=seed,
+            seed=_seed(self.random_state),
             weight=weight,
             groups=groups,
             time_column=self.time_column,
-            splitter=splitter,
+            splitter=self.cv,
             schema=self.schema,
             candidates=self.candidates,
             families=self.families,

@@ -2,7 +2,6 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -131,8 +130,7 @@ def canonical_texts(cells: Cells, rule: str) -> tuple[NDArray[np.intp], Texts]:
 
 def _coded(cells: Cells, column: ColumnSchema, categories: tuple[str, ...]) -> tuple[Column, list[Deviation]]:
     codes, levels = canonical_texts(cells, column.parse)
-    code_of = _code_of(categories)
-    of_level = np.fromiter((code_of.get(text, -1) for text in levels), np.int32, len(levels))
+    of_level = np.fromiter((column.code_of.get(text, -1) for text in levels), np.int32, len(levels))
     unseen_level = of_level < 0
     gone = np.fromiter(
         (bad and is_missing_token(text) for bad, text in zip(unseen_level, levels, strict=True)), bool
@@ -144,11 +142,6 @@ def _coded(cells: Cells, column: ColumnSchema, categories: tuple[str, ...]) -> t
     if unseen.any():
         deviations.append(_deviation(column, "unseen_category", cells, unseen))
     return Column(column.id, column.kind, values, categories), deviations
-
-
-@lru_cache(maxsize=2048)
-def _code_of(categories: tuple[str, ...]) -> dict[str, int]:
-    return {text: code for code, text in enumerate(categories)}
 
 
 def _new_missing(missing: NDArray[np.bool_], column: ColumnSchema) -> list[Deviation]:

@@ -8,7 +8,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -31,6 +31,7 @@ _OTHER_FILES = {
 }
 _BLOCK = 1 << 20
 _SAMPLE_LINES = 100
+_LONGEST_CELL = 2**31 - 1  # the most that `csv` can be told on every platform; by default it is 131,072
 _ODD_DELIMITERS = ("^", "~", "\x01", "¦", "#", ":", " ")
 _NUMBER = re.compile(r"\s*[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?\s*")
 
@@ -87,19 +88,21 @@ def sniff_csv(path: Path) -> CsvFormat:
     lines = _first_lines(path, encoding)
     if not any(line.strip() for line in lines):
         raise InputError(f"File {str(path)!r} is empty. A header line and rows are needed.")
-    delimiter = _delimiter(lines)
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        names = next(cells for cells in reader if any(cell.strip() for cell in cells))
-    except csv.Error as error:
-        raise InputError(
-            f"File {str(path)!r}, line {reader.line_num}: the header cannot be read ({error})."
-        ) from error
-    header_lines = reader.line_num
+    with _long_cells():
+        delimiter = _delimiter(lines)
+        reader = csv.reader(lines, delimiter=delimiter)
+        try:
+            names = next(cells for cells in reader if any(cell.strip() for cell in cells))
+        except csv.Error as error:
+            raise InputError(
+                f"File {str(path)!r}, line {reader.line_num}: the header cannot be read ({error})."
+            ) from error
+        header_lines = reader.line_num
+        rows = _rows(reader, len(names))
     where = f"File {str(path)!r}, line {header_lines}"
     if len(names) == 1:
         _check_delimiter(where, lines)
-    _check_header(where, names, _rows(reader, len(names)))
+    _check_header(where, names, rows)
     plain = tuple(name.strip() or f"Unnamed: {place}" for place, name in enumerate(names))
     return CsvFormat(delimiter, encoding, plain, header_lines)
 
@@ -112,7 +115,11 @@ def check_row_lengths(path: Path, form: CsvFormat) -> None:
     InputError
         If there is one; names its line.
     """
-    with open_bytes(path) as raw, io.TextIOWrapper(raw, encoding=form.encoding, newline="") as text:
+    with (
+        _long_cells(),
+        open_bytes(path) as raw,
+        io.TextIOWrapper(raw, encoding=form.encoding, newline="") as text,
+    ):
         for _ in range(form.header_lines):
             next(text)
         reader = csv.reader(text, delimiter=form.delimiter)
@@ -131,6 +138,16 @@ def check_row_lengths(path: Path, form: CsvFormat) -> None:
                     "hold the delimiter, or remove the row."
                 )
             first = line + 1
+
+
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let `csv` read cells of any length, as pandas does; its limit is one for the whole process."""
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _encoding(path: Path) -> str:
@@ -203,9 +220,10 @@ def _delimiter(lines: list[str]) -> str:
     """Return the delimiter that cuts most lines into the same number of cells, at least two."""
     best, best_score = ",", 0.0
     for delimiter in DELIMITERS:
-        try:
-            sizes = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
-        except csv.Error:
+        sizes: list[int] = []
+        with suppress(csv.Error):  # what was read before counts
+            sizes.extend(len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells)
+        if not sizes:
             continue
         size, count = Counter(sizes).most_common(1)[0]
         # A header cut like most rows matters more than many cells; a decimal comma cuts rows, not the header.
@@ -248,7 +266,6 @@ def _check_header(where: str, names: list[str], rows: list[list[str]]) -> None:
     repeated = [name for place, name in words if any(cells[place] == name for cells in rows)]
     # A header that is there twice repeats as a whole; it is no row.
     if repeated and names not in rows and 2 * (len(numbers) + len(repeated)) >= len(names) > 1:
-        shown = ", ".join(map(repr, repeated[:3]))
         shown = ", ".join(map(repr, repeated[:3]))
         raise InputError(
             f"{where}: instead of column names there are values, as the same columns hold {shown} again "

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.folds import FoldPlan
 from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.core.table import Table
 
@@ -47,7 +48,7 @@ def find_duplicates(table: Table, y: FloatArray) -> Duplicates:
 
     Equal rows are expected where columns have few levels, not where values are measured. Assuming columns
     independent, but trusting only half of the information this gives, fewer than 0.3 expected equal rows
-    count as unexplained. Those rows are kept in one fold.
+    count as unexplained. Our own plan keeps those rows in one fold.
 
     Parameters
     ----------
@@ -76,18 +77,33 @@ def find_duplicates(table: Table, y: FloatArray) -> Duplicates:
     return Duplicates(numbers.astype(np.intp), n_copies, n_unexplained)
 
 
-def check_duplicates(duplicates: Duplicates, n_rows: int) -> list[Finding]:
-    """Say how many rows are copies and what is done about it."""
-    if duplicates.n_unexplained == 0:
+def check_duplicates(duplicates: Duplicates, plan: FoldPlan) -> list[Finding]:
+    """Say how many rows are copies and what is done about it; warn of copies on both sides of a fold.
+
+    The user's own splitter may tear them apart, and so do groups that copies tie all to one.
+    """
+    blocks = duplicates.blocks
+    if blocks is None:
         return []
-    share = duplicates.n_unexplained / n_rows
-    message = (
-        f"{duplicates.n_unexplained} of {n_rows} rows ({share:.2%}) are exact copies of another row, target "
-        "included, which chance can't explain. Copies are kept in one fold, so that no model is judged on "
-        "a row it has seen."
+    share = duplicates.n_unexplained / len(blocks)
+    what = (
+        f"{duplicates.n_unexplained} of {len(blocks)} rows ({share:.2%}) are exact copies of another row, "
+        "target included, which chance can't explain."
     )
+    way_out = "If they are mistakes, use df.drop_duplicates()"
+    in_training = [np.isin(blocks[fold.held_out], blocks[fold.train]) for fold in plan.first_repeat]
+    n_leaking = sum(seen.any() for seen in in_training)
+    if n_leaking:
+        n_seen = sum(int(seen.sum()) for seen in in_training)
+        message = (
+            f"{what} Copies of {n_seen} rows are on both sides of {n_leaking} of {len(in_training)} folds: "
+            "scores will be too good."
+        )
+        way_out += "; else give groups or a splitter that keep copies together, or leave the splitter out."
+        return [Finding("copies_split", Severity.WARNING, message, way_out)]
+    message = f"{what} Copies are kept in one fold, so that no model is judged on a row it has seen."
     severity = Severity.WARNING if share >= NOTABLE_SHARE else Severity.NOTICE
-    return [Finding("duplicate_rows", severity, message, "If they are mistakes, use df.drop_duplicates().")]
+    return [Finding("duplicate_rows", severity, message, f"{way_out}.")]
 
 
 def _row_hashes(table: Table, y: FloatArray) -> NDArray[np.uint64]:

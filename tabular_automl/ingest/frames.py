@@ -1,6 +1,6 @@
 """The edge where foreign frames become pandas frames with plain column names."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +58,34 @@ def is_path(df: object) -> bool:
     return isinstance(df, str | Path)
 
 
-def plain_name(df: Any, name: Any) -> Any:
-    """Return what `to_pandas` calls a column that the caller may name by the tuple of its levels."""
-    columns = df.columns if isinstance(df, pd.DataFrame) else None
-    if isinstance(columns, pd.MultiIndex) and isinstance(name, tuple) and len(name) == columns.nlevels:
-        return _joined(name)
-    return name
+def name_reader(df: Any, frame: pd.DataFrame) -> Callable[[Any], Any]:
+    """Return a function from the caller's name of a column to its name in the frame that ``df`` was read as.
+
+    Columns of a pandas frame may be named as they are there: by the tuple of their levels, or by what
+    `to_pandas` turns into text, as points in time. Columns of a file may be named by text, as on a command
+    line. Unknown names stay what they are, and so do arrays of values.
+    """
+    is_deep = isinstance(df, pd.DataFrame) and isinstance(df.columns, pd.MultiIndex)
+    known: dict[Any, Any] = {}
+    if isinstance(df, pd.DataFrame):
+        known = dict(zip(df.columns, frame.columns, strict=True))
+    elif is_path(df):
+        known = {**{str(name): name for name in frame.columns}, **{name: name for name in frame.columns}}
+
+    def read(name: Any) -> Any:
+        if is_deep and isinstance(name, tuple):
+            return _joined(name)
+        try:
+            return known.get(name, name)
+        except TypeError:  # what has no hash is no name
+            return name
+
+    return read
+
+
+def shown_name(name: object) -> str:
+    """Return a column's name as messages show it: 2 and '2' are different names."""
+    return repr(name if type(name) in {int, float} else str(name))
 
 
 def _plain_names(frame: pd.DataFrame) -> pd.DataFrame:

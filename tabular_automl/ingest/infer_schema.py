@@ -14,6 +14,7 @@ from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
 from tabular_automl.ingest.canonical import canonical_numbers, canonical_texts
 from tabular_automl.ingest.cells import EXACT_INTEGERS, Cells, Form, Texts
+from tabular_automl.ingest.frames import shown_name
 from tabular_automl.ingest.na_texts import without_na_texts
 from tabular_automl.preprocessing.parsing import guess_rule, is_missing_token
 
@@ -314,11 +315,11 @@ def _check_overrides(frame: pd.DataFrame, overrides: Mapping[Any, str]) -> list[
         if name not in frame.columns:
             near = get_close_matches(str(name), list(names), n=1)
             hint = (
-                f"Did you mean {near[0]!r}?"
+                f"Did you mean {shown_name(names[near[0]])}?"
                 if near
                 else f"The feature columns are: {', '.join(list(names)[:20])}."
             )
-            message = f"schema names column {str(name)!r}, which is not a feature column of df."
+            message = f"schema names column {shown_name(name)}, which is not a feature column of df."
             findings.append(Finding("schema_override", Severity.ERROR, message, hint, str(name)))
         if str(kind) not in kinds:
             near = get_close_matches(str(kind), kinds, n=1)

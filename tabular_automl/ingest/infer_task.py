@@ -113,7 +113,7 @@ def _decide_kind(seen: _Target, options: Options) -> tuple[TaskKind, tuple[Findi
         return _check_asked(seen, asked), ()
     by_metric = _kind_by_metric(options.metric, classification)
     if n_distinct <= 2 or seen.numbers is None or seen.cells.is_category:
-        return classification, _many_classes(seen, classification)
+        return _check_asked(seen, classification), ()
     if not seen.whole or seen.cells.form is Form.TIMEDELTA:
         return TaskKind.REGRESSION, _parsed_notice(seen)
     kind = classification if _looks_like_classes(seen) else TaskKind.REGRESSION
@@ -213,12 +213,6 @@ def _check_scale(name: object, values: FloatArray) -> None:
         f"Target {str(name)!r} {what}, so that floating-point numbers cannot hold squared errors of it. "
         "Subtract a constant, or change the unit."
     )
-
-
-def _many_classes(seen: _Target, kind: TaskKind) -> tuple[Finding, ...]:
-    if kind is TaskKind.MULTICLASS and seen.n_distinct > len(seen.series) / 2:
-        _check_asked(seen, kind)
-    return ()
 
 
 def _classes(seen: _Target) -> tuple[tuple[Label, ...], NDArray[np.intp]]:

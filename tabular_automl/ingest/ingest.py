@@ -1,7 +1,7 @@
 """The first stage of a fit: from a table and the user's wishes to the problem that is solved."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from tabular_automl.ingest.checks import (
     read_all_cells,
 )
 from tabular_automl.ingest.duplicates import check_duplicates, find_duplicates
-from tabular_automl.ingest.frames import is_path, plain_name, to_pandas
+from tabular_automl.ingest.frames import is_path, name_reader, to_pandas
 from tabular_automl.ingest.giveaways import check_giveaways
 from tabular_automl.ingest.infer_schema import infer_schema
 from tabular_automl.ingest.infer_task import infer_task
@@ -32,6 +32,7 @@ from tabular_automl.ingest.read import read_table
 from tabular_automl.ingest.roles import (
     check_existing,
     check_names,
+    named_features,
     row_groups,
     row_times,
     row_weights,
@@ -39,14 +40,6 @@ from tabular_automl.ingest.roles import (
 )
 from tabular_automl.ingest.screen_columns import screen_columns
 from tabular_automl.ingest.usable_rows import usable_rows
-
-
-@dataclass(frozen=True, eq=False)
-class _Loaded:
-    """A frame whose columns can be told apart."""
-
-    frame: pd.DataFrame
-    findings: tuple[Finding, ...]
 
 
 def ingest(df: Any, options: Options) -> Problem:
@@ -69,16 +62,17 @@ def ingest(df: Any, options: Options) -> Problem:
     InputError
         If something makes the data or an option unusable; one message tells everything that was found.
     """
-    options = _plainly_named(df, options)
-    loaded = _load(df, options)
-    check_existing(options.existing, len(loaded.frame), loaded.frame.index)
-    usable = usable_rows(split_roles(loaded.frame, options), options)
+    frame = read_table(Path(df)) if is_path(df) else to_pandas(df)
+    options = _plainly_named(df, frame, options)
+    raise_errors(_on_columns(frame, options))
+    check_existing(options.existing, len(frame), frame.index)
+    usable = usable_rows(split_roles(frame, options), options)
     roles = usable.roles
-    screened = screen_columns(roles.features, (*options.schema, options.time_column), memory_limit())
+    screened = screen_columns(roles.features, named_features(options), memory_limit())
     raise_errors(screened.findings)
     cells, unreadable = read_all_cells(screened.frame, screened.places)
     raise_errors([*check_target(roles.target, options.target), *unreadable])
-    inferred, on_schema = infer_schema(screened.frame, cells, options.schema)
+    inferred, on_schema = infer_schema(screened.frame, cells, options.kinds)
     raise_errors(on_schema)
     schema = Schema(_in_order((*inferred, *screened.left_out)), roles.names)
     task, y, on_task = infer_task(roles.target, options)
@@ -91,7 +85,7 @@ def ingest(df: Any, options: Options) -> Problem:
     )
     folds, on_folds = check_folds(planned, structure.groups, weight)
     findings = (
-        *loaded.findings,
+        *_on_joined_names(df, frame),
         *usable.findings,
         *on_task,
         *check_classes(task, y),
@@ -100,7 +94,7 @@ def ingest(df: Any, options: Options) -> Problem:
         *screened.findings,
         *check_features(schema, len(y)),
         *check_giveaways(table, y, schema, task, seed=options.seed),
-        *check_duplicates(copies, len(y)),
+        *check_duplicates(copies, folds),
         *on_folds,
     )
     raise_errors(findings, strict=options.strict)
@@ -111,38 +105,31 @@ def _in_order(columns: Iterable[ColumnSchema]) -> tuple[ColumnSchema, ...]:
     return tuple(sorted(columns, key=lambda column: int(column.id[1:])))
 
 
-def _plainly_named(df: Any, options: Options) -> Options:
-    """Replace tuples that name columns of several levels by the joined names."""
+def _plainly_named(df: Any, frame: pd.DataFrame, options: Options) -> Options:
+    """Replace the caller's names of columns by those they have in the frame."""
+    read = name_reader(df, frame)
+    roles = {"weight": options.weight, "groups": options.groups, "time_column": options.time_column}
     return replace(
         options,
-        target=plain_name(df, options.target),
-        weight=plain_name(df, options.weight),
-        groups=plain_name(df, options.groups),
-        time_column=plain_name(df, options.time_column),
-        schema={plain_name(df, name): kind for name, kind in options.schema.items()},
+        target=read(options.target),
+        schema={read(name): kind for name, kind in options.kinds.items()},
+        # A role of None is none, even where a column has that name.
+        **{role: read(value) for role, value in roles.items() if value is not None},
     )
 
 
-def _load(df: Any, options: Options) -> _Loaded:
-    frame = read_table(Path(df)) if is_path(df) else to_pandas(df)
-    findings: list[Finding] = []
-    if isinstance(df, pd.DataFrame) and isinstance(df.columns, pd.MultiIndex):
-        message = (
-            f"df has columns of {df.columns.nlevels} levels; their names are joined, as in "
-            f"{frame.columns[0]!r}."
-        )
-        findings.append(
-            Finding("joined_names", Severity.NOTICE, message, "Name a column so, or by its tuple of levels.")
-        )
-    on_frame = check_frame(frame)
-    raise_errors(
-        on_frame
-        if any(found.check == "duplicate_column" for found in on_frame)
-        else _named(on_frame, frame, options)
+def _on_columns(frame: pd.DataFrame, options: Options) -> list[Finding]:
+    """Check the frame, and the user's names of columns where there are columns that can be told apart."""
+    found = check_frame(frame)
+    is_nameless = not len(frame.columns) or any(finding.check == "duplicate_column" for finding in found)
+    return found if is_nameless else [*found, *check_names(frame, options)]
+
+
+def _on_joined_names(df: Any, frame: pd.DataFrame) -> tuple[Finding, ...]:
+    if not isinstance(df, pd.DataFrame) or not isinstance(df.columns, pd.MultiIndex):
+        return ()
+    message = (
+        f"df has columns of {df.columns.nlevels} levels; their names are joined, as in {frame.columns[0]!r}."
     )
-    return _Loaded(frame, tuple(findings))
-
-
-def _named(on_frame: list[Finding], frame: pd.DataFrame, options: Options) -> Iterable[Finding]:
-    """Add unknown names, which only make sense where there are columns."""
-    return [*on_frame, *check_names(frame, options)] if len(frame.columns) else on_frame
+    way_out = "Name a column so, or by its tuple of levels."
+    return (Finding("joined_names", Severity.NOTICE, message, way_out),)

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from numbers import Integral
 from textwrap import shorten
 from typing import Any
 
@@ -43,8 +44,8 @@ class RowStructure:
     time
         Shape (n_rows,): no model is judged on rows earlier than those it has seen; or None.
     splitter
-        A scikit-learn splitter or pairs of row positions (train, held out) of the user; or None. Where no
-        fold looks ahead, the plan is time-ordered as if it were ours.
+        A scikit-learn splitter or pairs of row positions (train, held out) of the user; the number of folds
+        of our own plan; or None. Where no fold looks ahead, the plan is time-ordered as if it were ours.
     """
 
     groups: IntArray | None = None
@@ -62,6 +63,8 @@ def plan_folds(
     weight: FloatArray | None = None,
 ) -> FoldPlan:
     """Return the full fold plan: 8 folds, fewer when rows, groups or rows of the rarest class are few.
+
+    A number of folds that the user gives is kept to, without repeats.
 
     Folds are stratified by class, or by eight quantile bins of a target of numbers. Where rows are few they
     are dealt anew, several times, by the same rules (`count_repeats`); never in time order or with the user's
@@ -87,12 +90,15 @@ def plan_folds(
         If there are too few rows that count, groups or points in time, or the user's splitter gives no
         valid plan.
     """
-    if structure.splitter is not None:
+    n_asked = _number_asked(structure.splitter)
+    if structure.splitter is not None and n_asked is None:
         return _custom(y, structure)
     if structure.time is not None:
-        return _time_ordered(structure.time, structure, count_folds(len(y), None))
+        return _time_ordered(structure.time, structure, n_asked or count_folds(len(y), None))
     counting = np.ones(len(y), dtype=bool) if weight is None else weight > 0
-    n_folds = _count_folds(y, structure.groups, counting, is_classification=is_classification)
+    smallest = _smallest_class(y[counting]) if is_classification and counting.any() else None
+    n_folds = _count_folds(structure.groups, counting, smallest, n_asked)
+    n_repeats = count_repeats(len(y)) if n_asked is None else 1
     strata = y.astype(np.intp) if is_classification else _quantile_bins(y)
     units = _units(structure)
 
@@ -100,7 +106,7 @@ def plan_folds(
         rng = derive_rng(seed, "fold plan", *repeat)
         return _deal_counting_first(strata, units, counting, n_folds, rng=rng)
 
-    repeats = _repeats([dealt(), *(dealt(repeat) for repeat in range(1, count_repeats(len(y))))], counting)
+    repeats = _repeats([dealt(), *(dealt(repeat) for repeat in range(1, n_repeats))], counting)
     if structure.groups is not None:
         scheme = "stratified grouped" if is_classification else "grouped"
     else:
@@ -132,20 +138,32 @@ def count_repeats(n_rows: int) -> int:
     return next((repeats for most_rows, repeats in REPEATS if n_rows <= most_rows), 1)
 
 
+def _number_asked(splitter: Any) -> int | None:
+    if isinstance(splitter, bool) or not isinstance(splitter, Integral):
+        return None
+    if splitter < 2:
+        raise InputError(
+            f"{splitter} is too small a number of folds; give at least 2, a splitter, or None for our own "
+            "plan."
+        )
+    return int(splitter)
+
+
 def _count_folds(
-    y: FloatArray, groups: IntArray | None, counting: NDArray[np.bool_], *, is_classification: bool
+    groups: IntArray | None, counting: NDArray[np.bool_], smallest_class: int | None, n_asked: int | None
 ) -> int:
     n_rows = int(counting.sum())
     if n_rows < 2:
         raise InputError(f"{n_rows} row has a weight above 0; at least 2 are needed to hold one out.")
-    n_folds = count_folds(n_rows, _smallest_class(y[counting]) if is_classification else None)
-    if groups is None:
-        return n_folds
-    n_groups = len(np.unique(groups[counting]))
-    if n_groups < 2:
-        which = "" if counting.all() else " with a weight above 0"
-        raise InputError(f"groups holds {n_groups} group{which}; at least 2 are needed to hold one out.")
-    return min(n_folds, n_groups)
+    which = "" if counting.all() else " with a weight above 0"
+    n_units, unit = n_rows, "row"
+    if groups is not None:
+        n_units, unit = len(np.unique(groups[counting])), "group"
+        if n_units < 2:
+            raise InputError(f"groups holds {n_units} group{which}; at least 2 are needed to hold one out.")
+    if n_asked is not None and n_asked > n_units:
+        raise InputError(f"{n_asked} folds are more than the {n_units} {unit}s{which}. Ask for fewer folds.")
+    return n_asked or min(count_folds(n_rows, smallest_class), n_units)
 
 
 def _smallest_class(codes: FloatArray) -> int:
@@ -316,8 +334,8 @@ def _drawn(splitter: Any, y: FloatArray, groups: IntArray | None) -> list[Any]:
     is_splitter = hasattr(splitter, "split") and not isinstance(splitter, str)
     if not is_splitter and (isinstance(splitter, str) or not isinstance(splitter, Iterable)):
         raise InputError(
-            f"splitter is {splitter!r}; give a scikit-learn splitter such as KFold(5), or a list of "
-            "(train, held_out) row positions."
+            f"splitter is {splitter!r}; give a scikit-learn splitter such as KFold(5), a list of "
+            "(train, held_out) row positions, or a number of folds."
         )
     if not is_splitter:
         return list(splitter)

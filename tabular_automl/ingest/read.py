@@ -1,5 +1,6 @@
 """Read CSV and Parquet files, whole or in chunks, with errors that name file, line and hint."""
 
+import csv
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -203,6 +204,11 @@ def _csv_errors(path: Path, form: CsvFormat) -> Iterator[None]:
         yield
     except pd.errors.ParserError as error:
         raise InputError(f"{where}{_explain(str(error), form)}") from error
+    except csv.Error as error:
+        raise InputError(
+            f"{where} cannot be read as CSV with delimiter {form.delimiter!r}: {error}. Read it yourself, as "
+            "by pd.read_csv, and pass the frame, or save it as Parquet."
+        ) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{where} is not valid {form.encoding}: {error}. Save it as UTF-8.") from error
     except pd.errors.EmptyDataError:

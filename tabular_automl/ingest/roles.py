@@ -13,6 +13,7 @@ from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.options import Options
 from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.ingest.cells import Cells, Form, read_cells
+from tabular_automl.ingest.frames import shown_name
 from tabular_automl.preprocessing.parsing import guess_rule, parse_texts
 
 
@@ -49,10 +50,18 @@ def check_names(frame: pd.DataFrame, options: Options) -> list[Finding]:
         ("time_column", options.time_column),
     ):
         found += _check_name(frame, value, role)
-    if not found and _is_name(options.weight) and options.weight == options.target:
-        message = f"weight and target are the same column, {str(options.target)!r}."
-        found.append(Finding("unknown_column", Severity.ERROR, message, "Give each its own column."))
+        if not found and _is_name(value) and value == options.target:
+            name = str(options.target)
+            message = f"{role} and target are the same column, {name!r}."
+            way_out = f"Give each its own column, or leave {role} out."
+            found.append(Finding("role_is_target", Severity.ERROR, message, way_out, name))
     return found
+
+
+def named_features(options: Options) -> tuple[Any, ...]:
+    """Return the names of the feature columns that the user speaks of: in the schema, or as the time."""
+    in_time = (options.time_column,) if _is_name(options.time_column) else ()
+    return (*options.kinds, *in_time)
 
 
 def split_roles(frame: pd.DataFrame, options: Options) -> Roles:
@@ -63,7 +72,7 @@ def split_roles(frame: pd.DataFrame, options: Options) -> Roles:
     Raises
     ------
     InputError
-        If an array given for a role has another length than the frame.
+        If what is given for a role is not one value a row.
     """
     named = [value for value in (options.weight, options.groups) if _is_name(value)]
     leaving = list(dict.fromkeys([options.target, *named]))
@@ -182,12 +191,12 @@ def _check_name(frame: pd.DataFrame, value: Any, role: str, *, required: bool = 
         return []
     if _is_hashable(value) and value in frame.columns:
         return []
-    names = [str(name) for name in frame.columns]
+    names = {str(name): name for name in frame.columns}
     near = get_close_matches(str(value), names, n=1, cutoff=0.5)
-    shown = ", ".join(repr(name) for name in names[:20]) + (", …" if len(names) > 20 else "")
-    way_out = f"Did you mean {near[0]!r}?" if near else f"The columns are: {shown}."
+    shown = ", ".join(map(shown_name, list(names.values())[:20])) + (", …" if len(names) > 20 else "")
+    way_out = f"Did you mean {shown_name(names[near[0]])}?" if near else f"The columns are: {shown}."
     if _is_hashable(value):
-        message = f"{role} {str(value)!r} is not a column of df."
+        message = f"{role} {shown_name(value)} is not a column of df."
     else:
         message = f"{role} must be the name of a column of df, not a {type(value).__name__}."
     return [Finding("unknown_column", Severity.ERROR, message, way_out, str(value))]
@@ -199,15 +208,29 @@ def _role(frame: pd.DataFrame, value: Any, role: str) -> "pd.Series[Any] | None"
     if _is_name(value):
         column: pd.Series[Any] = frame[value]
         return column
-    if isinstance(value, pd.Series):
-        if len(value) == len(frame):
-            _check_index(value, frame.index, role)
-        series = value
-    else:
-        series = pd.Series(value.to_pandas() if hasattr(value, "to_pandas") else np.asarray(value))
+    series = _series(value, role)
     if len(series) != len(frame):
         raise InputError(f"{role} has {len(series)} values for {len(frame)} rows. Give one a row.")
+    if isinstance(value, pd.Series | pd.DataFrame):
+        _check_index(value, frame.index, role)
     return series
+
+
+def _series(value: Any, role: str) -> "pd.Series[Any]":
+    """Return values given for a role; a frame or an array of one column will do."""
+    plain = value.to_pandas() if hasattr(value, "to_pandas") else value
+    if isinstance(plain, pd.Series):
+        return plain
+    try:
+        values: Any = plain if isinstance(plain, pd.DataFrame | pd.Index) else np.asarray(plain)
+    except ValueError as error:  # lists of several lengths
+        raise InputError(f"{role} is not one value a row: {str(error).rstrip('.')}.") from error
+    if values.ndim == 2 and values.shape[1] == 1:
+        return pd.Series(values.iloc[:, 0] if isinstance(values, pd.DataFrame) else values[:, 0])
+    if values.ndim != 1:
+        what = f"has {values.shape[1]} columns" if values.ndim == 2 else f"is a {type(value).__name__}"
+        raise InputError(f"{role} {what}. Give the name of a column of df, or one value a row.")
+    return pd.Series(values)
 
 
 def _check_index(given: "pd.Series[Any] | pd.DataFrame", index: pd.Index, role: str) -> None:

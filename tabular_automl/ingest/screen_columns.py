@@ -1,5 +1,6 @@
 """Estimate what a wide table costs before it is read, and leave columns out where it is too wide."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Severity
 from tabular_automl.ingest.cells import Cells, UnreadableCellsError, read_cells
 
@@ -51,29 +53,31 @@ def screen_columns(frame: pd.DataFrame, named: Iterable[Any], memory: int | None
 
     First copies of another column go, then those of whose rows the fewest differ from the most frequent value
     (missing is a value, too); among equals the kept ones are spread evenly over the table. On more than 1,000
-    rows a sample of 1,000 decides. As nothing is learned about the target, held-out rows stay unseen.
+    rows a sample of 1,000 decides, but what is a copy is decided by all rows. As nothing is learned about the
+    target, held-out rows stay unseen.
 
     Parameters
     ----------
     frame
         The feature columns; sparse ones are dense later, so they count in full.
     named
-        Names of columns that are kept in any case.
+        Names of columns that are kept in any case, even if they are more than the limit.
     memory
         Bytes there are; None if unknown.
     """
     n_rows, n_columns = frame.shape
     everything = np.arange(n_columns, dtype=np.intp)
-    limit = _most_columns(n_rows, n_columns, memory)
-    if limit >= n_columns:
-        return Screened(frame, everything, (), _on_memory(n_rows, n_columns, memory))
     names = set(named)
     required = np.array([name in names for name in frame.columns], dtype=bool)
-    facts = [_Facts.of(cells) for cells in _sampled(frame)]
-    is_copy = _copies(facts) & ~required
+    limit = max(_most_columns(n_rows, n_columns, memory), int(required.sum()))
+    if limit >= n_columns:
+        return Screened(frame, everything, (), _on_memory(n_rows, n_columns, memory))
+    rows = np.unique(np.linspace(0, n_rows - 1, SAMPLE_ROWS).astype(np.intp))
+    facts = [_Facts.of(_cells(frame, place, rows)) for place in range(n_columns)]
+    is_copy = _copies(frame, facts) & ~required
     scores = np.array([fact.n_differing for fact in facts], dtype=np.float64)
     scores[required], scores[is_copy] = np.inf, -1.0
-    places = _best(scores, limit)
+    places = _best(scores, max(limit, int(np.isinf(scores).sum())))
     out = np.setdiff1d(everything, places)
     n_copies = int(is_copy[out].sum())
     found = (_said(n_columns, len(out), n_copies), *_on_memory(n_rows, len(places), memory))
@@ -98,13 +102,7 @@ class _Facts:
     def of(cls, cells: Cells | None) -> "_Facts":
         if cells is None:
             return cls(np.inf, 0, 0.0, 0)
-        if cells.codes is not None and cells.levels is not None:
-            values = cells.codes.astype(np.float64)
-            values[values < 0] = np.nan
-            digest = hash((values.tobytes(), *cells.levels))
-        else:
-            values = cells.numbers() + 0.0  # -0.0 is 0.0
-            digest = hash(values.tobytes())
+        values, digest = _content(cells)
         distinct, counts = np.unique(values, return_counts=True)  # NaN comes last, and once
         missing = int(counts[-1]) if np.isnan(distinct[-1]) else 0
         n_differing = len(values) - int(counts.max())
@@ -116,22 +114,41 @@ def _most_columns(n_rows: int, n_columns: int, memory: int | None) -> int:
     return int(min(n_columns, MAX_COLUMNS, max(affordable, MIN_COLUMNS)))
 
 
-def _sampled(frame: pd.DataFrame) -> Iterable[Cells | None]:
-    rows = np.unique(np.linspace(0, len(frame) - 1, SAMPLE_ROWS).astype(np.intp))
-    sample = frame.iloc[rows] if len(rows) < len(frame) else frame
-    for place in range(frame.shape[1]):
-        try:
-            yield read_cells(sample.iloc[:, place])
-        except UnreadableCellsError:
-            yield None
+def _cells(frame: pd.DataFrame, place: int, rows: IntArray | None = None) -> Cells | None:
+    """Return some or all cells of a column; None if they cannot be read."""
+    column = frame.iloc[:, place]
+    try:
+        return read_cells(column if rows is None or len(rows) == len(column) else column.iloc[rows])
+    except UnreadableCellsError:
+        return None
 
 
-def _copies(facts: Sequence[_Facts]) -> NDArray[np.bool_]:
-    """Say which columns hold the same as an earlier one; constant ones are not told apart."""
-    _, first = np.unique([fact.digest for fact in facts], return_index=True)
-    is_copy = np.ones(len(facts), dtype=bool)
-    is_copy[first] = False
-    is_copy &= np.array([fact.n_differing > 0 for fact in facts], dtype=bool)
+def _content(cells: Cells) -> tuple[FloatArray, int]:
+    """Return cells as numbers, codes for text, and a digest of what they hold."""
+    if cells.codes is not None and cells.levels is not None:
+        values = cells.codes.astype(np.float64)
+        values[values < 0] = np.nan
+        return values, hash((values.tobytes(), *cells.levels))
+    values = cells.numbers() + 0.0  # -0.0 is 0.0
+    return values, hash(values.tobytes())
+
+
+def _copies(frame: pd.DataFrame, facts: Sequence[_Facts]) -> NDArray[np.bool_]:
+    """Say which columns hold the same as an earlier one; constant and unreadable ones are not told apart.
+
+    Those that are alike in the sample are read whole, as they may differ in any other row.
+    """
+    alike = Counter(fact.digest for fact in facts)
+    seen: set[int] = set()
+    is_copy = np.zeros(len(facts), dtype=bool)
+    for place, sampled in enumerate(facts):
+        if alike[sampled.digest] == 1 or not 0 < sampled.n_differing < np.inf:
+            continue
+        cells = _cells(frame, place)
+        if cells is not None:
+            _, digest = _content(cells)
+            is_copy[place] = digest in seen
+            seen.add(digest)
     return is_copy
 
 

@@ -28,7 +28,7 @@ class Capabilities:
     tasks
         The task kinds it can fit.
     handles_missing
-        Whether its matrix may hold NaN.
+        Whether it takes a matrix that holds NaN.
     handles_categories
         Whether it uses the category codes that its recipe declares in `FeatureSpec.categorical`.
     uses_rounds
@@ -137,7 +137,10 @@ class Learner(ABC):
         """Return the model that `FittedModel.save` wrote into the folder."""
 
     def limits(self, shape: ProblemShape, params: Params) -> Limits:
-        """Return the cap on rounds and the patience; patience is shorter on many rows."""
+        """Return the cap on rounds and the patience; patience is shorter on many rows.
+
+        A fit may wait less where its best round came soon.
+        """
         del params
         if not self.capabilities.uses_rounds:
             return Limits(1, None)

@@ -1,5 +1,6 @@
 """CatBoost through its native interface: own stopping, the whole loss curve, its own model format."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax
+from threadpoolctl import threadpool_info
 
 from tabular_automl.core.candidate import Params, Value
 from tabular_automl.core.fitting import FeatureSpec, FitContext, FitOutcome, FittedModel, FloatArray, Rows
@@ -17,10 +19,11 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.base import Limits
-from tabular_automl.learners.prior import Prior
+from tabular_automl.learners.patience import Patience, waiting_rounds
+from tabular_automl.learners.prior import Prior, smoothed_shares
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
-from tabular_automl.learners.tree_learner import BoostedTrees
+from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
 
 MODEL_FILE = "model.cbm"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -50,8 +53,8 @@ class CatBoost(BoostedTrees):
     """
 
     family: ClassVar[str] = "catboost"
-    code_version: ClassVar[int] = 1
-    libraries: ClassVar[tuple[str, ...]] = ("catboost", "numpy")
+    code_version: ClassVar[int] = 2
+    libraries: ClassVar[tuple[str, ...]] = ("catboost", "numpy", "scipy")
     highest_rate: ClassVar[float] = MAX_RATE
 
     def defaults(self, shape: ProblemShape) -> Params:
@@ -74,20 +77,24 @@ class CatBoost(BoostedTrees):
         ]
         if shape.n_categorical:
             parameters += [
-                Integer("one_hot_max_size", 8, 100, log=True),
-                Integer("max_ctr_complexity", 1, 4),
+                Integer("one_hot_max_size", 2, 100, log=True),
+                Integer("max_ctr_complexity", 1, 5),
                 Float("model_size_reg", 0.1, 1.5, log=True),
             ]
         return Space(tuple(parameters))
 
+    def values(self, shape: ProblemShape, params: Params) -> dict[str, Any]:
+        """Return the hyperparameters by name, also those of categories, which the recipe alone may make."""
+        return {**_tuned(shape), **dict(params)}
+
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         """Return core-seconds: scores of all splits, passes over the rows, statistics of categories."""
-        values = {**_tuned(shape), **dict(params)}
-        depth, borders = int(values["depth"] or 6), int(values["border_count"] or 128)
+        values = self.reckoned(shape, params)
+        depth, borders = int(values["depth"]), int(values["border_count"])
         classes = shape.n_outputs if shape.task is TaskKind.MULTICLASS else 1
         rows, columns = shape.n_rows, max(shape.n_columns, 1)
         scores = 5e-9 * classes * columns * min(borders, rows) * (1 << depth)
-        leaves = 3e-9 * classes * int(values["leaf_estimation_iterations"] or 1)
+        leaves = 3e-9 * classes * int(values["leaf_estimation_iterations"])
         passes = rows * (depth * (3.2e-9 + 5e-11 * columns) + leaves)
         if values["grow_policy"] == "Depthwise":
             scores, passes = 4.7 * scores, 4.7 * passes
@@ -100,11 +107,11 @@ class CatBoost(BoostedTrees):
 
     def expected_rounds(self, shape: ProblemShape, params: Params) -> int:
         """Return the rounds after which it usually stops, patience included."""
-        limits, values = self.limits(shape, params), {**_tuned(shape), **dict(params)}
-        useful = (25 if shape.task.is_classification else 60) / float(values["learning_rate"] or 0.08)
+        limits, values = self.limits(shape, params), self.reckoned(shape, params)
+        useful = (25 if shape.task.is_classification else 60) / float(values["learning_rate"])
         # Small trees learn less a round.
-        useful *= 2 ** ((6 - int(values["depth"] or 6)) / 3)
-        return min(limits.max_rounds, round(useful) + (limits.patience or 0))
+        useful *= 2 ** ((6 - int(values["depth"])) / 3)
+        return min(limits.max_rounds, round(useful) + waiting_rounds(useful, limits.patience))
 
     def limits(self, shape: ProblemShape, params: Params) -> Limits:
         """Return at most 2,000 rounds, and the usual patience."""
@@ -121,8 +128,8 @@ class CatBoost(BoostedTrees):
         start = _Start.of(train, context)
         learn = _pool(_with_every_class(train, context.shape), columns, start, context)
         watched = None if held_out is None else _pool(held_out, columns, start, context)
-        watch = _Watch(context)
-        booster = catboost.CatBoost(_settings(params, context))
+        watch = _Watch(context, Patience(context.patience))
+        booster = catboost.CatBoost(_settings(self.booster_values(context.shape, params), context))
         booster.fit(learn, eval_set=watched, use_best_model=False, callbacks=[watch])
         booster.set_scale_and_bias(start.spread, list(start.bias))
         curve = np.array(watch.curve)
@@ -183,25 +190,32 @@ class _Columns:
 
     def tell_apart(self, X: FloatArray) -> bool:
         """Return whether some column holds two values; a missing one counts as a value."""
-        columns = self._matrix(X).T
-        return any(bool((column != column[0]).any()) and not np.isnan(column).all() for column in columns)
+        # A few rows nearly always differ, and what differs in them differs in all.
+        sample = X[:: max(1, len(X) // _SAMPLED_ROWS)]
+        return self._differ(sample) or (len(sample) < len(X) and self._differ(X))
 
     def pool(
         self,
         X: FloatArray,
+        threads: int,
+        *,
         label: NDArray[Any] | None = None,
         weight: FloatArray | None = None,
         baseline: FloatArray | None = None,
     ) -> catboost.Pool:
         """Return the matrix by the fastest of the ways CatBoost reads; all give the same values."""
         matrix = self._matrix(X)
+        given = {"label": label, "weight": weight, "baseline": baseline, "thread_count": threads}
         if not self.n_levels:
-            return catboost.Pool(matrix, label, weight=weight, baseline=baseline)
+            return catboost.Pool(matrix, **given)
         # A frame costs a hash for each level, Python values one for each cell.
         few = len(X) <= max(FEW_ROWS, sum(self.n_levels.values()))
         data = self._cells(matrix) if few else self._frame(matrix)
-        categories = list(self.n_levels)
-        return catboost.Pool(data, label, cat_features=categories, weight=weight, baseline=baseline)
+        return catboost.Pool(data, cat_features=list(self.n_levels), **given)
+
+    def _differ(self, X: FloatArray) -> bool:
+        columns = self._matrix(X).T
+        return any(bool((column != column[0]).any()) and not np.isnan(column).all() for column in columns)
 
     def _matrix(self, X: FloatArray) -> NDArray[np.float32]:
         numbers = np.clip(X - self.center, -_LARGEST, _LARGEST)
@@ -241,13 +255,16 @@ class _Trees:
 
 @dataclass(frozen=True, eq=False)
 class CatBoostModel:
-    """A booster with all its rounds; ``threads`` (-1: all cores) are used when there is work for them."""
+    """A booster with all its rounds; ``threads`` are used when there is work for them.
+
+    None are as many as the other libraries of this process use: one in a worker, else all cores.
+    """
 
     trees: _Trees
     task: TaskKind
     n_outputs: int
     columns: _Columns
-    threads: int = -1
+    threads: int | None = None
 
     @property
     def rounds(self) -> int:
@@ -259,9 +276,11 @@ class CatBoostModel:
         if len(X) == 0:
             return np.empty((0, self.n_outputs))
         rounds = rounds or self.rounds
-        threads = 1 if len(X) * self.n_outputs * rounds < VISITS_A_THREAD else self.threads
+        few = len(X) * self.n_outputs * rounds < VISITS_A_THREAD
+        threads = 1 if few else self.threads or _threads_of_process()
+        pool = self.columns.pool(X, threads)
         found = self.trees.booster.predict(
-            self.columns.pool(X), prediction_type="RawFormulaVal", ntree_end=rounds, thread_count=threads
+            pool, prediction_type="RawFormulaVal", ntree_end=rounds, thread_count=threads
         )
         raw = np.asarray(found, dtype=np.float64).reshape(len(X), self.n_outputs)
         if self.task is TaskKind.REGRESSION:
@@ -300,10 +319,10 @@ class _Start:
         if context.shape.task is TaskKind.REGRESSION:
             scale = TargetScale.of(train, context.shape.task)
             return cls((scale.center,), scale.spread)
-        prior = Prior().fit(train, None, (), context).model.predict(train.X[:1])[0]
+        shares = smoothed_shares(train, max(context.shape.n_outputs, 2))
         if context.shape.task is TaskKind.BINARY:
-            return cls(tuple(logit(prior).tolist()))
-        return cls(tuple(np.log(prior).tolist()))
+            return cls(tuple(logit(shares[1:]).tolist()))
+        return cls(tuple(np.log(shares).tolist()))
 
 
 @dataclass
@@ -311,17 +330,14 @@ class _Watch:
     """Keeps the held-out losses and says after each round, when CatBoost asks, whether to go on."""
 
     context: FitContext
+    patience: Patience
     curve: list[float] = field(default_factory=list)
-    best_round: int = 0
     complete: bool = True
 
     def after_iteration(self, info: Any) -> bool:
         losses = [of_metric[-1] for of_metric in info.metrics.get("validation", {}).values()]
         self.curve.extend(losses)
-        if losses and (self.best_round == 0 or losses[0] < self.curve[self.best_round - 1]):
-            self.best_round = info.iteration
-        waited = info.iteration - self.best_round if losses else 0
-        if self.context.patience is not None and waited >= self.context.patience:
+        if losses and self.patience.ran_out(info.iteration, losses[0]):
             return False
         if self.context.should_stop():
             self.complete = info.iteration == self.context.max_rounds
@@ -342,8 +358,7 @@ def _tuned(shape: ProblemShape) -> dict[str, Value]:
         "learning_rate": _learning_rate(shape),
         "max_ctr_complexity": _ctr_complexity(shape),
         "model_size_reg": 0.5,
-        # Where folds never look ahead, held-out dates are always unseen levels.
-        "moments": not shape.time_ordered,
+        "moments": default_moments(shape),
         "one_hot_max_size": 15 if classes else 20,
         "random_strength": 0.8 if classes else 0.0,
         "rsm": 1.0,
@@ -370,11 +385,10 @@ def _learning_rate(shape: ProblemShape) -> float:
     return 0.05 if shape.task.is_classification and shape.n_rows <= 2_000 else 0.08
 
 
-def _settings(params: Params, context: FitContext) -> dict[str, Any]:
+def _settings(values: Mapping[str, Any], context: FitContext) -> dict[str, Any]:
     loss = _LOSSES[context.shape.task]
-    settings: dict[str, Any] = {
-        **_tuned(context.shape),
-        **dict(params),
+    return {
+        **values,
         "allow_const_label": True,
         "allow_writing_files": False,
         "boost_from_average": False,
@@ -389,16 +403,21 @@ def _settings(params: Params, context: FitContext) -> dict[str, Any]:
         "task_type": "CPU",
         "thread_count": context.threads,
     }
-    del settings["moments"]  # the recipe's, not the booster's
-    return settings
 
 
 def _pool(rows: Rows, columns: _Columns, start: _Start, context: FitContext) -> catboost.Pool:
     if context.shape.task is TaskKind.REGRESSION:
         label = (rows.y - start.bias[0]) / start.spread
-        return columns.pool(rows.X, label=label, weight=rows.weight)
-    baseline = np.tile(start.bias, (len(rows.y), 1))
-    return columns.pool(rows.X, label=rows.y.astype(np.int32), weight=rows.weight, baseline=baseline)
+        return columns.pool(rows.X, context.threads, label=label, weight=rows.weight)
+    label, baseline = rows.y.astype(np.int32), np.tile(start.bias, (len(rows.y), 1))
+    return columns.pool(rows.X, context.threads, label=label, weight=rows.weight, baseline=baseline)
+
+
+def _threads_of_process() -> int:
+    """Return what `OMP_NUM_THREADS` and threadpoolctl allow (-1: all cores); CatBoost asks neither."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    allowed = [int(pool["num_threads"]) for pool in threadpool_info()]
+    return min([*allowed, int(asked)] if asked.isdigit() else allowed, default=-1) or -1
 
 
 def _with_every_class(train: Rows, shape: ProblemShape) -> Rows:

@@ -21,7 +21,7 @@ class ExtraTrees(Forest):
     """
 
     family: ClassVar[str] = "extra_trees"
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     splitter: ClassVar[Literal["best", "random"]] = "random"
     split_seconds: ClassVar[tuple[float, float]] = (6.5e-9, 2.5e-9)
     leaf_seconds: ClassVar[float] = 2e-6

@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -24,7 +24,7 @@ from tabular_automl.learners.forest_nodes import Float32Array, ForestNodes, leve
 from tabular_automl.learners.prior import smoothed_shares
 from tabular_automl.learners.space import Choice, Integer, Space
 from tabular_automl.learners.target_scale import TargetScale
-from tabular_automl.learners.tree_learner import TreeLearner
+from tabular_automl.learners.tree_learner import TreeLearner, default_moments
 
 # A leaf's class shares are drawn to those of all rows as if by so many rows: no probability is 0 or 1.
 LEAF_SMOOTHING = 0.1
@@ -70,8 +70,7 @@ class Forest(TreeLearner):
             "max_leaf_nodes": 0,
             "min_impurity_decrease": 0.0,
             "min_samples_leaf": _leaf_floor(shape),
-            # Where folds never look ahead, held-out dates are always unseen levels.
-            "moments": not shape.time_ordered,
+            "moments": default_moments(shape),
         }
         return freeze_params(values)
 
@@ -90,7 +89,7 @@ class Forest(TreeLearner):
 
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         """Return core-seconds: each level of a tree looks at a share of the columns of all rows."""
-        values = {**dict(self.defaults(shape)), **dict(params)}
+        values = self.values(shape, params)
         leaf = int(values["min_samples_leaf"] or 1)
         columns = max(1, shape.n_numeric + 2 * shape.n_categorical)
         share = columns**-0.5 if values["max_features"] == "sqrt" else float(values["max_features"] or 1.0)
@@ -112,12 +111,13 @@ class Forest(TreeLearner):
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Grow ``context.max_rounds`` trees, or as many as there is time for."""
-        values = {**dict(self.defaults(context.shape)), **dict(params)}
+        values = self.values(context.shape, params)
         columns = ForestColumns.fit(train, context.features, context.shape)
-        scale = _scale(train, context.shape.task)
+        target = _Target.of(train, context.shape)
+        scale = target.scale
         watched = None if held_out is None else _Watched(held_out, columns.transform(held_out.X), scale)
         trees: list[ForestNodes] = []
-        for tree in self._trees(train, columns.transform(train.X), values, context):
+        for tree in self._trees(train, target, columns.transform(train.X), values=values, context=context):
             trees.append(tree)
             if watched is not None:
                 watched.see(tree)
@@ -132,10 +132,15 @@ class Forest(TreeLearner):
         return ForestModel.load(folder)
 
     def _trees(
-        self, train: Rows, M: Float32Array, values: Mapping[str, Value], context: FitContext
+        self,
+        train: Rows,
+        target: "_Target",
+        M: Float32Array,
+        *,
+        values: Mapping[str, Value],
+        context: FitContext,
     ) -> Iterator[ForestNodes]:
         grid, ranks = ForestGrid.fit(M)
-        target = _Target.of(train, context.shape)
         rng = derive_rng(context.seed, self.family)
         for _ in range(context.max_rounds):
             weight = self.tree_weight(train, values, rng)
@@ -171,23 +176,27 @@ class _Target:
         Which outputs a tree of several classes tells apart.
     prior
         Shape (n_outputs,): smoothed shares of the classes in all rows; None for a regression.
+    scale
+        Back from what trees say to predictions.
     """
 
     y: NDArray[Any]
     present: NDArray[np.intp]
     prior: FloatArray | None
+    scale: ForestScale
 
     @classmethod
     def of(cls, train: Rows, shape: ProblemShape) -> "_Target":
         """Return the target of a fit."""
+        found = TargetScale.of(train, shape.task)
+        scale = ForestScale(shape.task, found.center, found.spread)
         if shape.task is TaskKind.REGRESSION:
-            scale = _scale(train, shape.task)
-            return cls((train.y - scale.center) / scale.spread, np.zeros(1, dtype=np.intp), None)
+            return cls((train.y - scale.center) / scale.spread, np.zeros(1, dtype=np.intp), None, scale)
         shares = smoothed_shares(train, max(shape.n_outputs, 2))
         if shape.task is TaskKind.BINARY:
-            return cls(train.y, np.zeros(1, dtype=np.intp), shares[1:])
+            return cls(train.y, np.zeros(1, dtype=np.intp), shares[1:], scale)
         present, codes = np.unique(train.y.astype(np.intp), return_inverse=True)
-        return cls(codes, present, shares)
+        return cls(codes, present, shares, scale)
 
     def new_tree(self, settings: Mapping[str, Any]) -> Any:
         """Return a tree of scikit-learn; imported here, as predictions do without."""
@@ -221,7 +230,8 @@ class _Watched:
 
     def see(self, tree: ForestNodes) -> None:
         """Add one tree."""
-        self._total = self._total + next(tree.trees(self._M)).astype(np.float64)
+        # A copy: what nodes compute to be walked is kept with them, and no single tree is walked again.
+        self._total = self._total + next(replace(tree).trees(self._M)).astype(np.float64)
         predictions = self._scale.predictions(self._total / (len(self.curve) + 1))
         loss = training_loss(self._scale.task)
         self.curve.append(loss.loss(self._held_out.y, predictions, self._held_out.weight))
@@ -232,11 +242,6 @@ def _leaf_floor(shape: ProblemShape) -> int:
     if shape.task is TaskKind.BINARY:
         return int(np.clip(shape.n_rows // 2_000, 3, 15))
     return int(np.clip(shape.n_rows // 3_000, 1, 5))
-
-
-def _scale(train: Rows, task: TaskKind) -> ForestScale:
-    scale = TargetScale.of(train, task)
-    return ForestScale(task, scale.center, scale.spread)
 
 
 def _nodes(tree: Any, grid: ForestGrid, target: _Target) -> ForestNodes:

@@ -11,6 +11,12 @@ from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.forest_columns import ForestColumns
 from tabular_automl.learners.forest_nodes import PAIRS, ForestNodes, damaged
 
+# So many made-up rows are stored with their predictions, and predicted again at load.
+PROBE_ROWS = 4
+# So many nodes give a probe row its cells.
+PROBE_NODES = 20_000
+PROBE_TOLERANCE = 1e-6
+
 
 @dataclass(frozen=True)
 class ForestScale:
@@ -58,8 +64,12 @@ class ForestModel:
         return self.scale.predictions(total / rounds)
 
     def save(self, folder: Path, rounds: int | None = None) -> None:
-        """Write the first ``rounds`` trees: node arrays and columns as npz, the target's scale as JSON."""
+        """Write the first ``rounds`` trees: node arrays and columns as npz, the target's scale as JSON.
+
+        With them go a few rows, made up from the nodes, and what the trees predict for them.
+        """
         nodes = self.nodes.first(rounds or self.rounds)
+        probe = _probe_rows(self.columns, nodes)
         facts = {"task": str(self.scale.task), "center": self.scale.center, "spread": self.scale.spread}
         narrow = np.int16 if self.columns.n_columns <= np.iinfo(np.int16).max else np.int32
         arrays = {
@@ -67,6 +77,8 @@ class ForestModel:
             "features": nodes.features.astype(narrow),
             "thresholds": nodes.thresholds,
             "values": nodes.values,
+            "probe_rows": probe,
+            "probe_predictions": ForestModel(self.columns, nodes, self.scale).predict(probe),
         }
         save_state(State(facts, {**arrays, **self.columns.arrays()}), folder)
 
@@ -77,7 +89,8 @@ class ForestModel:
         Raises
         ------
         ArtifactError
-            If an array is missing or the arrays make no forest.
+            If an array is missing, the arrays make no forest, or one that predicts otherwise than when it
+            was saved.
         """
         state = load_state(folder)
         arrays = dict(state.arrays)
@@ -95,7 +108,39 @@ class ForestModel:
         )
         nodes.check(columns.n_columns)
         scale = ForestScale(TaskKind(state.facts["task"]), state.facts["center"], state.facts["spread"])
-        return cls(columns, nodes, scale)
+        model = cls(columns, nodes, scale)
+        model._check(arrays["probe_rows"], arrays["probe_predictions"])
+        return model
+
+    def _check(self, rows: FloatArray, predictions: FloatArray) -> None:
+        """Refuse a forest whose predictions for the probe rows are not those it was saved with."""
+        n_features = len(self.columns.numbers) + len(self.columns.categories)
+        if rows.shape[1] != n_features:
+            raise damaged(f"its probe rows have {rows.shape[1]} columns instead of {n_features}")
+        found = self.predict(rows)
+        if found.shape != predictions.shape or not np.allclose(
+            found, predictions, rtol=PROBE_TOLERANCE, atol=PROBE_TOLERANCE * self.scale.spread
+        ):
+            raise damaged("its probe rows get other predictions than when it was saved")
+
+
+def _probe_rows(columns: ForestColumns, nodes: ForestNodes) -> FloatArray:
+    """Return rows that part ways at many nodes: the cells of numbers are thresholds, missing where none is.
+
+    Nothing of the training rows is in them that is not in the nodes.
+    """
+    rng = np.random.default_rng(0)
+    rows = np.full((PROBE_ROWS, len(columns.numbers) + len(columns.categories)), np.nan)
+    of_numbers = nodes.features[nodes.features >= 0]
+    thresholds = nodes.thresholds[of_numbers < len(columns.numbers)].astype(np.float64)
+    of_numbers = of_numbers[of_numbers < len(columns.numbers)]
+    for row in rows:
+        if len(of_numbers):
+            seen = rng.integers(0, len(of_numbers), min(len(of_numbers), PROBE_NODES))
+            place = of_numbers[seen]
+            row[columns.numbers[place]] = thresholds[seen] + columns.centers[place]
+        row[columns.categories] = rng.integers(0, np.maximum(columns.n_levels, 1))
+    return rows
 
 
 # Kind of each array (i: whole numbers, f: floating) and number of its axes.
@@ -110,4 +155,6 @@ _FORM = {
     "fills": ("f", 1),
     "n_levels": ("i", 1),
     "places": ("f", 2),
+    "probe_rows": ("f", 2),
+    "probe_predictions": ("f", 2),
 }

@@ -89,7 +89,7 @@ class ForestNodes:
             raise damaged(f"a node looks at column {self.features.max()} of {n_columns}")
         if not (np.isfinite(self.values).all() and not np.isnan(self.thresholds).any()):
             raise damaged("a threshold or a leaf value is not a number")
-        before = self._inner_before
+        before = self._inner_before()
         within = np.arange(len(self.features)) - np.repeat(roots, self.sizes)
         if (2 * np.add.reduceat(inner, roots) + 1 != self.sizes).any() or (within > 2 * before)[inner].any():
             raise damaged("a node is nobody's child, or its own")
@@ -124,23 +124,22 @@ class ForestNodes:
         return np.cumsum(self.sizes, dtype=np.intp) - self.sizes
 
     @cached_property
-    def _all_inner_before(self) -> IntArray:
+    def _all_inner_before(self) -> NDArray[np.int32]:
         """Inner nodes before each node, over all trees."""
         inner = self.features >= 0
-        return np.cumsum(inner) - inner
+        return np.cumsum(inner, dtype=np.int32) - inner
 
-    @cached_property
-    def _inner_before(self) -> IntArray:
-        """Inner nodes before each node in its own tree."""
+    def _inner_before(self) -> NDArray[np.int32]:
+        """Return the inner nodes before each node in its own tree."""
         before = self._all_inner_before
-        found: IntArray = before - np.repeat(before[self._roots], self.sizes)
+        found: NDArray[np.int32] = before - np.repeat(before[self._roots], self.sizes)
         return found
 
     @cached_property
     def _children(self) -> NDArray[np.int32]:
         """The first child of each inner node; a leaf is its own."""
         nodes = np.arange(len(self.features))
-        first = np.repeat(self._roots, self.sizes) + 2 * self._inner_before + 1
+        first = np.repeat(self._roots, self.sizes) + 2 * self._inner_before() + 1
         return np.where(self.features >= 0, first, nodes).astype(np.int32)
 
     @cached_property

@@ -14,9 +14,10 @@ from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, Flo
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
+from tabular_automl.learners.patience import Patience, waiting_rounds
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
-from tabular_automl.learners.tree_learner import BoostedTrees
+from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
 
 MODEL_FILE = "model.txt"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -42,7 +43,7 @@ class LightGBM(BoostedTrees):
     """
 
     family: ClassVar[str] = "lightgbm"
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("lightgbm", "numpy")
     highest_rate: ClassVar[float] = MAX_RATE
 
@@ -58,8 +59,7 @@ class LightGBM(BoostedTrees):
             "lambda_l2": 1e-4,
             "learning_rate": _learning_rate(shape),
             "max_cat_to_onehot": 8,
-            # Where folds never look ahead, held-out dates are always unseen levels.
-            "moments": not shape.time_ordered,
+            "moments": default_moments(shape),
             "min_data_in_leaf": _min_data_in_leaf(shape),
             "min_data_per_group": max(2, min(100, shape.n_rows // 100)),
             "num_leaves": _num_leaves(shape),
@@ -91,8 +91,7 @@ class LightGBM(BoostedTrees):
 
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         """Return core-seconds: histograms over rows × columns for each level of each class's tree."""
-        values = dict(params)
-        leaves = int(values.get("num_leaves") or 31)
+        leaves = int(self.reckoned(shape, params)["num_leaves"])
         trees = rounds * (shape.n_outputs if shape.task is TaskKind.MULTICLASS else 1)
         columns = max(shape.n_columns, 1)
         by_row = shape.n_rows * (2e-8 + 4e-10 * columns * math.log2(1 + leaves))
@@ -101,18 +100,18 @@ class LightGBM(BoostedTrees):
 
     def expected_rounds(self, shape: ProblemShape, params: Params) -> int:
         """Return the rounds after which it usually stops, patience included."""
-        limits, values = self.limits(shape, params), dict(params)
-        useful = (8 if shape.task.is_classification else 20) / float(values.get("learning_rate") or 0.05)
+        limits, values = self.limits(shape, params), self.reckoned(shape, params)
+        useful = (8 if shape.task.is_classification else 20) / float(values["learning_rate"])
         # Small trees learn less a round, and so do cuts drawn at random.
-        useful *= float(np.clip((31 / int(values.get("num_leaves") or 31)) ** 0.5, 0.5, 4.0))
-        useful *= EXTRA_TREES_ROUNDS if values.get("extra_trees") else 1.0
-        return min(limits.max_rounds, round(useful) + (limits.patience or 0))
+        useful *= float(np.clip((31 / int(values["num_leaves"])) ** 0.5, 0.5, 4.0))
+        useful *= EXTRA_TREES_ROUNDS if values["extra_trees"] else 1.0
+        return min(limits.max_rounds, round(useful) + waiting_rounds(useful, limits.patience))
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds."""
         task = context.shape.task
         scale = TargetScale.of(train, task)
-        settings = _settings(params, context, self.defaults(context.shape))
+        settings = _settings(self.booster_values(context.shape, params), context)
         data = _dataset(train, scale, settings, context)
         booster = lightgbm.Booster(settings, data)
         if held_out is not None:
@@ -184,11 +183,10 @@ def _min_data_in_leaf(shape: ProblemShape) -> int:
     return max(3, min(ceiling, shape.n_rows // 60))
 
 
-def _settings(params: Params, context: FitContext, defaults: Params) -> dict[str, Any]:
+def _settings(values: Mapping[str, Any], context: FitContext) -> dict[str, Any]:
     objective, metric = _OBJECTIVES[context.shape.task]
     settings: dict[str, Any] = {
-        **dict(defaults),
-        **dict(params),
+        **values,
         "objective": objective,
         "metric": metric,
         "bagging_freq": 1,
@@ -199,7 +197,6 @@ def _settings(params: Params, context: FitContext, defaults: Params) -> dict[str
         "seed": context.seed,
         "verbosity": -1,
     }
-    del settings["moments"]  # the recipe's, not the booster's
     if context.shape.task is TaskKind.MULTICLASS:
         settings["num_class"] = context.shape.n_outputs
     return settings
@@ -220,17 +217,14 @@ def _dataset(
 def _boost(booster: lightgbm.Booster, context: FitContext, *, watched: bool) -> tuple[list[float], bool]:
     """Add rounds until patience, cap, deadline or the last useful split; return curve and completeness."""
     curve: list[float] = []
-    best, best_round = np.inf, 0
+    patience = Patience(context.patience if watched else None)
     for round_ in range(1, context.max_rounds + 1):
         saturated = booster.update()
         # A round without any useful split is taken back by LightGBM, except the first.
         grew = booster.current_iteration() == round_
         if grew and watched:
             curve.append(float(booster.eval_valid()[0][2]))
-            if curve[-1] < best:
-                best, best_round = curve[-1], round_
-        waited = round_ - best_round if watched else 0
-        if saturated or (context.patience is not None and waited >= context.patience):
+        if saturated or patience.ran_out(round_, curve[-1] if grew and watched else None):
             break
         if context.should_stop():
             return curve, round_ == context.max_rounds

@@ -1,7 +1,7 @@
 """Regularised linear models: ridge and logistic regression along a path from strong to weak penalty."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, NamedTuple
 
@@ -17,7 +17,9 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.base import Capabilities, Learner, Limits
+from tabular_automl.learners.prior import smoothed_shares
 from tabular_automl.learners.space import Choice, Space
+from tabular_automl.learners.target_scale import TargetScale
 
 # Penalties on the summed loss of standardised targets, factor 10**0.5 apart; 1 / C in scikit-learn's terms.
 RIDGE_PENALTIES = tuple(np.geomspace(1e5, 1e-3, 17).tolist())
@@ -214,29 +216,27 @@ def _ran_out(curve: list[float], patience: int | None) -> bool:
 def _path(train: Rows, context: FitContext) -> Iterator[_Point]:
     """Yield points from strong to weak penalty."""
     rotated = _Rotated.of(train)
+    weighted = replace(train, weight=rotated.weight)
     if context.shape.task is TaskKind.REGRESSION:
-        return _ridge_path(rotated, train.y)
-    return _logistic_path(rotated, train.y, context)
+        return _ridge_path(rotated, weighted)
+    return _logistic_path(rotated, weighted, context)
 
 
-def _ridge_path(rotated: _Rotated, y: FloatArray) -> Iterator[_Point]:
-    center = float(np.average(y, weights=rotated.weight))
-    spread = float(np.sqrt(np.average((y - center) ** 2, weights=rotated.weight))) or 1.0
-    moments = rotated.Z.T @ (rotated.weight * (y - center) / spread)
+def _ridge_path(rotated: _Rotated, train: Rows) -> Iterator[_Point]:
+    scale = TargetScale.of(train, TaskKind.REGRESSION)
+    moments = rotated.Z.T @ (rotated.weight * (train.y - scale.center) / scale.spread)
     for penalty in RIDGE_PENALTIES:
-        coefficients = spread * moments / (rotated.variances + penalty)
-        yield rotated.unrotate(coefficients[:, np.newaxis], np.array([center]))
+        coefficients = scale.spread * moments / (rotated.variances + penalty)
+        yield rotated.unrotate(coefficients[:, np.newaxis], np.array([scale.center]))
 
 
-def _logistic_path(rotated: _Rotated, y: FloatArray, context: FitContext) -> Iterator[_Point]:
-    codes = y.astype(np.intp)
+def _logistic_path(rotated: _Rotated, train: Rows, context: FitContext) -> Iterator[_Point]:
+    codes = train.y.astype(np.intp)
     n_outputs = context.shape.n_outputs
-    frequencies = np.bincount(codes, weights=rotated.weight, minlength=max(n_outputs, 2))
-    # One row spread over all classes keeps the intercept of a class absent in this fold finite.
-    frequencies = (frequencies + 1.0 / len(frequencies)) / (frequencies.sum() + 1.0)
-    curvature = float(np.mean(frequencies * (1 - frequencies)))
-    objective = _binary_loss(rotated, y) if n_outputs == 1 else _multinomial_loss(rotated, codes)
-    intercepts = np.log(frequencies[1:] / frequencies[:1]) if n_outputs == 1 else np.log(frequencies)
+    shares = smoothed_shares(train, max(n_outputs, 2))
+    curvature = float(np.mean(shares * (1 - shares)))
+    objective = _binary_loss(rotated, train.y) if n_outputs == 1 else _multinomial_loss(rotated, codes)
+    intercepts = np.log(shares[1:] / shares[:1]) if n_outputs == 1 else np.log(shares)
     coefficients = np.zeros((rotated.Z.shape[1], n_outputs))
     for penalty in LOGISTIC_PENALTIES:
         # In these units the loss is about equally curved in all directions: a diagonal preconditioner.

@@ -22,7 +22,7 @@ class RandomForest(Forest):
     """
 
     family: ClassVar[str] = "random_forest"
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     splitter: ClassVar[Literal["best", "random"]] = "best"
     split_seconds: ClassVar[tuple[float, float]] = (1.6e-8, 2e-9)
     leaf_seconds: ClassVar[float] = 4e-6

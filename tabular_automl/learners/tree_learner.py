@@ -1,8 +1,9 @@
 """What families of trees have in common."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tabular_automl.core.candidate import Params, Recipe, freeze_params
+from tabular_automl.core.problem import ProblemShape
 from tabular_automl.learners.base import Capabilities, Learner
 
 
@@ -17,6 +18,10 @@ class TreeLearner(Learner):
         """Return the recipe of plain numbers and codes, with levels for dates that many rows share."""
         return Recipe("ordinal", freeze_params({"moments": bool(dict(params).get("moments", True))}))
 
+    def values(self, shape: ProblemShape, params: Params) -> dict[str, Any]:
+        """Return the hyperparameters by name; what is missing takes its default."""
+        return {**dict(self.defaults(shape)), **dict(params)}
+
 
 class BoostedTrees(TreeLearner):
     """A family of boosted trees: bigger steps are a higher learning rate.
@@ -29,8 +34,25 @@ class BoostedTrees(TreeLearner):
 
     highest_rate: ClassVar[float]
 
+    def booster_values(self, shape: ProblemShape, params: Params) -> dict[str, Any]:
+        """Return `values` without those that the recipe reads."""
+        of_recipe = dict(self.recipe(params).params)
+        return {name: value for name, value in self.values(shape, params).items() if name not in of_recipe}
+
+    def reckoned(self, shape: ProblemShape, params: Params) -> dict[str, Any]:
+        """Return `values` for formulas, which must bear what a fit refuses: None and 0 give the default."""
+        return {**self.values(shape, ()), **{name: value for name, value in params if value}}
+
     def hasten(self, params: Params, factor: float) -> Params:
-        """Return the hyperparameters with a higher learning rate."""
-        rate = float(dict(params).get("learning_rate") or 0.05)
-        rate = max(rate, min(self.highest_rate, rate * factor))
-        return freeze_params({**dict(params), "learning_rate": rate})
+        """Return the hyperparameters with a higher learning rate, if they say which they have."""
+        rate = dict(params).get("learning_rate")
+        if not isinstance(rate, float):
+            return params
+        hastened = max(rate, min(self.highest_rate, rate * factor))
+        return freeze_params({**dict(params), "learning_rate": hastened})
+
+
+def default_moments(shape: ProblemShape) -> bool:
+    """Return the default of ``moments``, the recipe's levels for dates that many rows share."""
+    # Where folds never look ahead, held-out dates are always unseen levels.
+    return not shape.time_ordered

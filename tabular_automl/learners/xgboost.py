@@ -18,9 +18,10 @@ from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
+from tabular_automl.learners.patience import Patience, waiting_rounds
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
-from tabular_automl.learners.tree_learner import BoostedTrees
+from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
 
 MODEL_FILE = "model.ubj"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -44,7 +45,7 @@ class XGBoost(BoostedTrees):
     """
 
     family: ClassVar[str] = "xgboost"
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     # One of the two distributions is installed: they differ in what else the wheel carries.
     libraries: ClassVar[tuple[str, ...]] = ("xgboost", "xgboost-cpu", "numpy", "scipy")
     highest_rate: ClassVar[float] = MAX_RATE
@@ -62,8 +63,7 @@ class XGBoost(BoostedTrees):
             "max_depth": _max_depth(shape),
             "max_leaves": 1024,
             "min_child_weight": _min_child_weight(shape),
-            # Where folds never look ahead, held-out dates are always unseen levels.
-            "moments": not shape.time_ordered,
+            "moments": default_moments(shape),
             "reg_alpha": 0.0,
             "reg_lambda": 0.0,
             "subsample": 0.65 if classes else 0.7,
@@ -93,29 +93,27 @@ class XGBoost(BoostedTrees):
 
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         """Return core-seconds: histograms over rows × columns a level, and splits sought in each node."""
-        values = dict(params)
-        depth = int(values.get("max_depth") or 6)
+        values = self.reckoned(shape, params)
+        depth = int(values["max_depth"])
         columns = max(shape.n_columns, 1)
         trees = rounds * (shape.n_outputs if shape.task is TaskKind.MULTICLASS else 1)
         # Some way below 2 ** depth, because branches end early.
-        leaves = min(math.exp2(0.75 * depth), float(values.get("max_leaves") or 1024), shape.n_rows / 10)
+        leaves = min(math.exp2(0.75 * depth), float(values["max_leaves"]), shape.n_rows / 10)
         by_leaf = leaves * (1.6e-6 * columns + 3.3e-6 * shape.n_categorical)
         by_row = shape.n_rows * (4.3e-8 + 6.7e-10 * columns * depth)
         return 0.005 + 2.5e-7 * shape.n_rows * columns + trees * (1.5e-4 + by_leaf + by_row)
 
     def expected_rounds(self, shape: ProblemShape, params: Params) -> int:
         """Return the rounds after which it usually stops, patience included."""
-        limits = self.limits(shape, params)
-        useful = (8 if shape.task.is_classification else 20) / float(
-            dict(params).get("learning_rate") or 0.05
-        )
-        return min(limits.max_rounds, round(useful) + (limits.patience or 0))
+        limits, rate = self.limits(shape, params), float(self.reckoned(shape, params)["learning_rate"])
+        useful = (8 if shape.task.is_classification else 20) / rate
+        return min(limits.max_rounds, round(useful) + waiting_rounds(useful, limits.patience))
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds."""
         scale = _OutputScale.of(train, context.shape)
         columns = _Columns.of(train.X, context.features)
-        settings = _settings(params, context, self.defaults(context.shape))
+        settings = _settings(self.booster_values(context.shape, params), context)
         data = _matrix(train.X, columns, settings)
         # Predictions add the start themselves, in double precision.
         start = np.broadcast_to(scale.start, (len(train.y), len(scale.start)))
@@ -311,11 +309,10 @@ def _min_child_weight(shape: ProblemShape) -> float:
     return float(np.clip(shape.n_rows / 2_000, 2, 10))
 
 
-def _settings(params: Params, context: FitContext, defaults: Params) -> dict[str, Any]:
+def _settings(values: Mapping[str, Any], context: FitContext) -> dict[str, Any]:
     task = context.shape.task
     settings: dict[str, Any] = {
-        **dict(defaults),
-        **dict(params),
+        **values,
         "objective": _OBJECTIVES[task],
         "base_score": 0.5 if task is TaskKind.BINARY else 0.0,  # sums of trees start from zero
         "tree_method": "hist",
@@ -323,7 +320,6 @@ def _settings(params: Params, context: FitContext, defaults: Params) -> dict[str
         "seed": context.seed,
         "verbosity": 0,
     }
-    del settings["moments"]  # the recipe's, not the booster's
     if task is TaskKind.MULTICLASS:
         settings["num_class"] = context.shape.n_outputs
     return settings
@@ -358,14 +354,12 @@ def _boost(
 ) -> tuple[FloatArray, bool]:
     """Add rounds until patience, cap or deadline; return the curve and whether no round is missing."""
     curve: list[float] = []
-    best, best_round = np.inf, 0
+    patience = Patience(context.patience)
     for round_ in range(1, context.max_rounds + 1):
         booster.update(data, round_ - 1)
         if watch is not None:
             curve.append(watch.loss(booster))
-            if curve[-1] < best:
-                best, best_round = curve[-1], round_
-            if context.patience is not None and round_ - best_round >= context.patience:
+            if patience.ran_out(round_, curve[-1]):
                 break
         if context.should_stop():
             return np.array(curve), round_ == context.max_rounds

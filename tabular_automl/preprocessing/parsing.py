@@ -6,6 +6,7 @@ the schema.
 """
 
 import re
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -55,7 +56,7 @@ _OWN_ISO = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d+)?Z")
 _YEAR = re.compile(r"\d{4}")
 _QUARTER = re.compile(r"([+-]?\d{4})Q([1-4])")
 _SPAN = re.compile(r"(\d{4}-\d{2}-\d{2})/\d{4}-\d{2}-\d{2}")
-_ZONE = re.compile(r":.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
+_ZONE = re.compile(r"[T :]\d.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})$")
 _FAR_YEAR = re.compile(
     r"(?<!\d)(?:0\d{3}|1[0-5]\d{2}|16[0-7]\d|2262|226[3-9]|22[7-9]\d|2[3-9]\d{2}|[3-9]\d{3})(?!\d)"
 )
@@ -180,7 +181,11 @@ def parse_timedeltas(texts: Sequence[str] | Texts) -> FloatArray:
     """
     full = [f"{text.strip()}:00" if _CLOCK.fullmatch(text.strip()) else text for text in texts]
     words = np.array([text if ":" in text or "day" in text else None for text in full], dtype=object)
-    parsed = pd.to_timedelta(pd.Series(words, dtype=object), errors="coerce")
+    with warnings.catch_warnings():
+        # Some letters are deprecated as units: "S0:" parses, or does not, whatever pandas says about it.
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
+        parsed = pd.to_timedelta(pd.Series(words, dtype=object), errors="coerce")
     return np.asarray(parsed.dt.total_seconds(), dtype=np.float64)
 
 

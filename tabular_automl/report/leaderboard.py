@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tabular_automl.core.candidate import Candidate, Origin
-from tabular_automl.core.crossfit import CommonRows, CrossFit, Failure
+from tabular_automl.core.crossfit import CrossFit, Failure, shared_rows
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.metrics import Metric, metric_named
 from tabular_automl.core.run import Run
@@ -16,7 +16,7 @@ from tabular_automl.ensemble.choose import longest_of_each
 ENSEMBLE = "ensemble"
 NAME_WIDTH = 22
 FAMILY_WIDTH = 8
-STATUS_WIDTH = 13
+STATUS_WIDTH = 17
 
 
 @dataclass(frozen=True)
@@ -33,24 +33,26 @@ class _Line:
 
 
 def leaderboard(run: Run) -> pd.DataFrame:
-    """Return the ensemble, then candidates and baselines from best to worst, then what failed.
+    """Return the ensemble, then candidates and baselines from best to worst, then what failed or was skipped.
 
     The ensemble's score is the honest one (`HonestScore`), with the optimism of choosing taken off; it can
     therefore be a little below that of its best member. A candidate's is its plain out-of-fold score on
-    the rows the ensemble rests on, or, where it covers fewer, on its own rows, which its status says.
+    the rows the ensemble rests on, or, where it covers fewer, on its own rows, which its folds say.
 
     Returns
     -------
     DataFrame
         A row a candidate. Columns: rank (missing without a score: failures, and predictions for rows that
-        all weigh 0), name, score (in the metric's own
-        direction), family, origin, folds (``8``, or ``8×3`` for three repeats of eight; of the ensemble, what
-        every member has at least), rounds (the joint stopping round), fit_s (core-seconds), weight (in the
-        ensemble) and status. Numbers are rounded and long texts cut, so that a printed line fits 110 columns;
-        the run has them whole.
+        all weigh 0), name, score (in the metric's own direction), family, origin, folds (``8``, ``8×3`` for
+        three repeats of eight, ``2 of 8`` where time was short; of the ensemble, what every member has at
+        least), rounds (the joint stopping round), fit_s (core-seconds), weight (in the ensemble) and status.
+        The status says what happened for want of time: ``cut short`` (the deadline ended a fit), ``capped``
+        (a cap on rounds did), ``faster steps`` (such as a higher learning rate), ``skipped``; else ``ok``.
+        Numbers are rounded and long texts cut, so that a printed line fits 110 columns; the run has them
+        whole.
     """
     metric = metric_named(run.task.metric, run.task.kind)
-    rows = CommonRows.of(member_fits(run)).rows
+    rows = shared_rows(member_fits(run))
     weights = {member.candidate.key: member.weight for member in run.ensemble.members}
     lines = [
         _line(run, fit, _loss(run, fit, rows, metric), weights)
@@ -95,7 +97,7 @@ def _ensemble_line(run: Run, metric: Metric) -> _Line:
         family=ENSEMBLE,
         origin=f"{n_members} member{'s' if n_members > 1 else ''}",
         loss=metric.score(run.score.value),
-        folds=_folds(min(fit.folds_per_repeat for fit in fits), min(fit.n_repeats for fit in fits)),
+        folds=_folds(run, min(fit.folds_per_repeat for fit in fits), min(fit.n_repeats for fit in fits)),
         rounds=None,
         fit_s=round(sum(fit.seconds for fit in fits), 1),
         weight=1.0,
@@ -106,20 +108,27 @@ def _ensemble_line(run: Run, metric: Metric) -> _Line:
 def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _Line:
     candidate = fit.candidate
     is_baseline = candidate.origin is Origin.BASELINE
-    n_folds = run.n_folds if is_baseline else fit.folds_per_repeat
-    status = "ok" if fit.complete else "cut short"
-    status = "rows weigh 0" if np.isnan(loss) else status
     return _Line(
         name=_name(candidate),
         family=_family(candidate),
         origin=str(candidate.origin),
         loss=loss,
-        folds=_folds(n_folds, fit.n_repeats),
+        folds=_folds(run, run.n_folds if is_baseline else fit.folds_per_repeat, fit.n_repeats),
         rounds=None if is_baseline else fit.joint_round,
         fit_s=round(fit.seconds, 1),
         weight=round(weights.get(candidate.key, 0.0), 3),
-        status=status if n_folds == run.n_folds else f"{n_folds} of {run.n_folds} folds",
+        status=_status(fit, loss),
     )
+
+
+def _status(fit: CrossFit, loss: float) -> str:
+    happened = {
+        "rows weigh 0": np.isnan(loss),
+        "cut short": not fit.complete,
+        "capped": fit.capped,
+        "faster steps": fit.candidate.hastened,
+    }
+    return _cut(", ".join(what for what, is_so in happened.items() if is_so) or "ok", STATUS_WIDTH)
 
 
 def _failed_line(failure: Failure) -> _Line:
@@ -133,12 +142,14 @@ def _failed_line(failure: Failure) -> _Line:
         rounds=None,
         fit_s=round(failure.seconds, 1),
         weight=0.0,
-        status=_cut(f"failed: {failure.reason}", STATUS_WIDTH),
+        status="skipped" if failure.skipped else _cut(f"failed: {failure.reason}", STATUS_WIDTH),
     )
 
 
-def _folds(n_folds: int, n_repeats: int) -> str:
-    return f"{n_folds}×{n_repeats}" if n_repeats > 1 else str(n_folds)
+def _folds(run: Run, n_folds: int, n_repeats: int) -> str:
+    if n_repeats > 1:
+        return f"{n_folds}×{n_repeats}"
+    return str(n_folds) if n_folds == run.n_folds else f"{n_folds} of {run.n_folds}"
 
 
 def _name(candidate: Candidate) -> str:

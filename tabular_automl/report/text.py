@@ -33,8 +33,8 @@ def text_report(run: Run) -> TextReport:
     """Return the summary of a run.
 
     In this order: the expected score with its interval and optimism, the gain over each baseline in plain
-    words, what was found in the data with the way out, the data and its validation, the leaderboard,
-    failures, time.
+    words, what was found in the data with the way out, the data, its validation and what predicts, the
+    leaderboard, what was skipped for want of time, failures, time.
     """
     metric = metric_named(run.task.metric, run.task.kind)
     sections = [
@@ -45,6 +45,7 @@ def text_report(run: Run) -> TextReport:
         _section("Notes about the data", _findings(run, Severity.NOTICE)),
         _section("How it was made", _made(run)),
         _section("Leaderboard", _table(leaderboard(run).drop(columns="family"))),
+        _section("Skipped", _skipped(run)),
         _section("Failures", _failures(run)),
         _section("Time", _time(run)),
     ]
@@ -97,6 +98,12 @@ def _not_repeated(run: Run) -> list[str]:
         lines.append(
             f"Members were fitted on {n_folds[0]} to {n_folds[-1]} folds: the choice between more candidates "
             "and more rows was made on the rows that score it, and is not corrected for."
+        )
+    n_repeats = sorted({fit.n_repeats for fit in fits})
+    if len(n_repeats) > 1:
+        lines.append(
+            f"Members rest on {n_repeats[0]} to {n_repeats[-1]} repeats of the folds: who was repeated was "
+            "chosen on the rows that score it, and is not corrected for."
         )
     return lines
 
@@ -158,19 +165,38 @@ def _made(run: Run) -> list[str]:
     members = [f"{member.weight:.0%} {member.candidate.name}" for member in run.ensemble.members]
     # A candidate may have several results: taken up again on more folds, or cut short by a failure.
     fitted = {fit.candidate.key for fit in run.crossfits}
-    tried = len(fitted | {failure.candidate.key for failure in run.failures})
+    tried = len(fitted | {failure.candidate.key for failure in run.failures if not failure.skipped})
     lines = [
         f"Target: {_target(run)}",
         f"Validation: {run.n_folds} folds, {run.scheme}; every score is on rows its model did not see.",
         *_repeated(run),
         f"Ensemble: {', '.join(members)}; chosen from {tried} candidate{'s' if tried > 1 else ''}.",
+        *_predicting(run),
     ]
-    refitted = any(served.is_refit for member in run.fitted.members for served in member.models)
-    if run.scheme == TIME_ORDERED and not refitted:
-        lines.append(
-            "New rows are predicted by the models of fold 0 alone: they were trained on the most recent rows."
-        )
     return _wrapped(lines)
+
+
+def _predicting(run: Run) -> list[str]:
+    """Say what the members predict new rows with."""
+    by_way: dict[str, list[str]] = {}
+    for fitted in run.fitted.members:
+        of_refits = sum(served.share for served in fitted.models if served.is_refit)
+        by_way.setdefault(_way(of_refits, run.scheme), []).append(fitted.member.candidate.name)
+    return [
+        f"New rows: {len(names)} of {len(run.fitted.members)} members predict{'s' * (len(names) == 1)} {way}"
+        + (f": {', '.join(names)}." if len(by_way) > 1 else ".")
+        for way, names in by_way.items()
+    ]
+
+
+def _way(of_refits: float, scheme: str) -> str:
+    if math.isclose(of_refits, 1.0):
+        return "with refits on all rows alone"
+    if of_refits > 0:
+        return f"with refits on all rows ({of_refits:.0%}) and the fold models"
+    if scheme == TIME_ORDERED:
+        return "with the model of fold 0 alone, which was trained on the most recent rows"
+    return "with the fold models alone"
 
 
 def _repeated(run: Run) -> list[str]:
@@ -221,8 +247,12 @@ def _cell(value: object) -> str:
 
 def _aligned_decimals(scores: "pd.Series[float]") -> list[str]:
     finite = [float(score) for score in scores if np.isfinite(score)]
-    decimals = max(len(f"{score:.12f}".rstrip("0").partition(".")[2]) for score in finite)
+    decimals = max(len(np.format_float_positional(score, trim="-").partition(".")[2]) for score in finite)
     return [f"{score:.{decimals}f}" if np.isfinite(score) else "-" for score in scores]
+
+
+def _skipped(run: Run) -> list[str]:
+    return _bullets(f"{one.candidate.name}: {one.reason}" for one in run.failures if one.skipped)
 
 
 def _failures(run: Run) -> list[str]:
@@ -230,6 +260,7 @@ def _failures(run: Run) -> list[str]:
         f"{failure.candidate.name}{_where(failure.fold, run.n_folds)} (after {failure.seconds:.1f} s): "
         f"{failure.reason}"
         for failure in run.failures
+        if not failure.skipped
     )
 
 

@@ -1,7 +1,6 @@
 """Score a file of any size into another, chunk by chunk."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +79,7 @@ def score_file(
     _check(run, options, Path(source), target)
     report = SchemaReport(0)
     with open_sink(target, _source_types(Path(source), options.keep)) as sink:
-        for chunk in _chunks(run, source, options):
+        for chunk in read_chunks(source, options.chunk_rows):
             scored, part = _score_chunk(run, chunk, options)
             sink.write(scored)
             report = report + part
@@ -108,17 +107,6 @@ def _check(run: Run, options: ScoreOptions, source: Path, target: Path) -> None:
 def _output_names(run: Run, options: ScoreOptions) -> list[str]:
     classes = [f"probability_{label}" for label in run.task.classes] if options.proba else []
     return [f"predicted_{run.task.target}", *classes]
-
-
-def _chunks(run: Run, source: str | Path, options: ScoreOptions) -> Iterator[pd.DataFrame]:
-    """Yield the source's chunks; without any row, one empty frame, so that the output has its columns."""
-    empty = True
-    for chunk in read_chunks(source, options.chunk_rows):
-        empty = False
-        yield chunk
-    if empty:
-        names = dict.fromkeys([*options.keep, *(str(column.name) for column in run.schema)])
-        yield pd.DataFrame({name: pd.Series(dtype="object") for name in names})
 
 
 def _score_chunk(run: Run, chunk: pd.DataFrame, options: ScoreOptions) -> tuple[pd.DataFrame, SchemaReport]:

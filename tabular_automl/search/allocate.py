@@ -69,6 +69,8 @@ class Allocation:
         Core-seconds that any candidate may take, however few were expected: formulas err.
     ladder
         The rungs, from dear to cheap.
+    fewest_rounds
+        On the last rung rounds are capped, down to this share of what is expected to be needed.
     """
 
     costs: CostModel
@@ -76,12 +78,12 @@ class Allocation:
     cores: int
     fair_share: float = 0.0
     ladder: tuple[Rung, ...] = LADDER
+    fewest_rounds: float = FEWEST_ROUNDS
 
     def affordable(self, candidate: Candidate, seconds: float) -> Offer | None:
         """Return the dearest offer that so many wall seconds pay for; None if even the cheapest is too dear.
 
-        A candidate uses no more cores than it has folds. On the last rung rounds are capped, down to
-        `FEWEST_ROUNDS` of what is expected to be needed.
+        A candidate uses no more cores than it has folds.
         """
         offers = self._from_dear_to_cheap(candidate)
         return next((offer for offer in offers if offer.seconds <= self.core_seconds(offer, seconds)), None)
@@ -98,7 +100,8 @@ class Allocation:
             hastened = learner_for(candidate.family).hasten(candidate.params, rung.factor)
             # It keeps its name, by which later stages know that it was tried.
             label = candidate.label or candidate.key[:6]
-            candidate = replace(candidate, params=hastened, label=label)
+            differs = hastened != candidate.params
+            candidate = replace(candidate, params=hastened, label=label, hastened=differs)
         return self._priced(Request(candidate, n_folds))
 
     def core_seconds(self, offer: Offer, seconds: float) -> float:
@@ -113,7 +116,7 @@ class Allocation:
         for rung in self.ladder:
             offer = self.offer(candidate, rung)
             yield offer
-        for cap in _caps(self.costs.rounds(offer.request.candidate)):
+        for cap in _caps(self.costs.rounds(offer.request.candidate), self.fewest_rounds):
             yield self._priced(replace(offer.request, max_rounds=cap))
 
     def _priced(self, request: Request) -> Offer:
@@ -133,10 +136,10 @@ def kept_for_refits(refit_seconds: float, budget: Budget) -> float:
     return min(all_copies, max(all_copies / COPIES, REFIT_SHARE * (budget.limit or 0.0)))
 
 
-def _caps(needed: int) -> Iterator[int]:
+def _caps(needed: int, fewest: float) -> Iterator[int]:
     """Yield caps from high to low in coarse steps, so that a later run is likely to ask for the same one."""
     exponent = 60
-    while (cap := round(2 ** (exponent / 2))) >= FEWEST_ROUNDS * needed and exponent >= 0:
+    while (cap := round(2 ** (exponent / 2))) >= fewest * needed and exponent >= 0:
         if cap < needed:
             yield cap
         exponent -= 1

@@ -15,7 +15,7 @@ from tabular_automl.core.folds import Fold
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_rng
-from tabular_automl.core.task import TaskKind
+from tabular_automl.core.task import Task, TaskKind
 from tabular_automl.crossfit.runtime import Runtime
 from tabular_automl.ingest.roles import check_existing
 from tabular_automl.ingest.usable_rows import take_rows
@@ -118,9 +118,13 @@ def _as_outputs(problem: Problem, target: FloatArray) -> FloatArray:
 
 def _existing(problem: Problem, existing: Any) -> CrossFit:
     """Read an existing system's labels, values or probabilities; rows without one are left out."""
+    # As a pandas frame, any other kind keeps its names, which say whose probabilities its columns hold.
+    existing = existing.to_pandas() if hasattr(existing, "to_pandas") else existing
     existing = take_rows(existing, problem.kept)
     check_existing(existing, problem.n_rows)
     values = existing if isinstance(existing, pd.DataFrame) else pd.DataFrame(np.asarray(existing))
+    if isinstance(existing, pd.Series):
+        values.columns = pd.Index([existing.name])
     rows = np.flatnonzero(values.notna().all(axis=1).to_numpy())
     if not len(rows):
         raise InputError(
@@ -144,6 +148,11 @@ def _one_column(problem: Problem, values: "pd.Series[Any]") -> FloatArray:
     if (codes >= 0).all():
         return _as_outputs(problem, codes.astype(np.float64))
     if task.kind is TaskKind.BINARY and pd.api.types.is_numeric_dtype(values):
+        if isinstance(values.name, str) and values.name == str(task.classes[0]):
+            raise InputError(
+                f"existing is one column called {values.name!r}, the other class. Pass the probability of "
+                f"{task.classes[1]!r}."
+            )
         return _within_0_1(_numbers(values)[:, None])
     stranger = values.iloc[int(np.argmax(codes < 0))]
     raise InputError(
@@ -154,16 +163,30 @@ def _one_column(problem: Problem, values: "pd.Series[Any]") -> FloatArray:
 
 def _probabilities(problem: Problem, values: pd.DataFrame) -> FloatArray:
     classes = list(problem.task.classes)
-    if set(values.columns) == set(classes):
-        values = values[classes]
     if values.shape[1] != len(classes) or not classes:
         wanted = f"1 or {len(classes)} columns" if classes else "1 column"
         raise InputError(
             f"existing has {values.shape[1]} columns; a {problem.task.kind} target takes {wanted}."
         )
+    values = values.iloc[:, _places_of_classes(problem.task, list(values.columns))]
     shares = _within_0_1(np.stack([_numbers(values.iloc[:, i]) for i in range(len(classes))], axis=1))
     shares /= np.maximum(shares.sum(axis=1, keepdims=True), np.finfo(float).tiny)
     return shares if problem.task.n_outputs > 1 else shares[:, 1:]
+
+
+def _places_of_classes(task: Task, names: list[Any]) -> list[int]:
+    """Return in which column each class is: by name, also as text; by position where nothing was named."""
+    labels = task.labels(np.arange(len(names)), pd.RangeIndex(len(names))).tolist()
+    for known, given in ((labels, names), (list(map(str, labels)), list(map(str, names)))):
+        if set(known) == set(given):
+            return [given.index(label) for label in known]
+    if names == list(range(len(names))):
+        return names
+    raise InputError(
+        f"existing has the columns {', '.join(map(repr, names[:10]))}; the classes of {task.target!r} are "
+        f"{', '.join(map(repr, labels[:10]))}. Name each column by its class, or pass an array with the "
+        "columns in this order."
+    )
 
 
 def _numbers(values: "pd.Series[Any]") -> FloatArray:

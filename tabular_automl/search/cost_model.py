@@ -91,8 +91,7 @@ def _rounds(fit: CrossFit) -> int:
 
 def _stopped(fit: CrossFit) -> bool:
     """Return whether the cap or the clock ended some fold's fit."""
-    capped = fit.max_rounds is not None and any(len(fold.curve) >= fit.max_rounds for fold in fit.folds)
-    return capped or not fit.complete
+    return fit.capped or not fit.complete
 
 
 def _median(ratios: Sequence[float]) -> float:

@@ -1,18 +1,18 @@
 """The first wave: one candidate of each family, so that an ensemble exists early."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit import Pace, Request, Runtime, cross_fit, probe
-from tabular_automl.search.allocate import LADDER, Allocation, Offer, ladder_for
+from tabular_automl.search.allocate import Allocation, Offer, ladder_for
 from tabular_automl.search.cost_model import CostModel
 
 # The first candidates may take this share of the time that is left; the rest is for growing, repeats, refits.
 WAVE_SHARE = 0.45
-# No candidate of the wave may take more than this share of the time that is left.
+# No candidate of a wave of several may take more than this share of the time that is left.
 CANDIDATE_SHARE = 0.3
 # So many of the wave decide on how many folds it runs; whoever comes after them joins if there is room.
 LEADERS = 3
@@ -28,13 +28,19 @@ def first_wave(
     With a time limit, probes of a few rounds tell what each family costs on this table. Then the first few
     step down the ladder of `allocate` together (fewer folds, bigger steps) until they fit into `WAVE_SHARE`
     of the time left, and the others join as far as there is room; whoever alone would take more than
-    `CANDIDATE_SHARE` steps further down, or is skipped. What is skipped is said, and may still come later
-    (`grow`).
+    `CANDIDATE_SHARE` steps further down, or is skipped. What is skipped is said, comes last as a `Failure`
+    marked so, and may still be fitted later (`grow`).
     """
     prior, *wave = wave_of(starts, runtime.budget.max_candidates)
     # The prior is fitted here while the workers still warm up: whatever happens next, there is a model.
-    instant = cross_fit(iter([Request(prior, len(problem.folds))]), problem, runtime.in_driver())
-    return (*instant, *cross_fit(_requests(problem, wave, runtime), problem, runtime))
+    instant = tuple(
+        cross_fit(iter([Request(prior, problem.folds.folds_per_repeat)]), problem, runtime.in_driver())
+    )
+    requests, too_dear = _planned(problem, wave, runtime)
+    waiting = iter(requests)
+    fitted = tuple(cross_fit(waiting, problem, runtime))
+    too_late = _skipped({request.candidate: "the run ended before its turn." for request in waiting}, runtime)
+    return (*instant, *fitted, *too_dear, *too_late)
 
 
 def wave_of(starts: Sequence[Candidate], max_candidates: int | None) -> tuple[Candidate, ...]:
@@ -47,35 +53,47 @@ def wave_of(starts: Sequence[Candidate], max_candidates: int | None) -> tuple[Ca
     return (prior, *others[:max_candidates])
 
 
-def _requests(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> Iterator[Request]:
-    n_folds, budget = len(problem.folds), runtime.budget
+def _planned(
+    problem: Problem, wave: Sequence[Candidate], runtime: Runtime
+) -> tuple[list[Request], tuple[Failure, ...]]:
+    """Return what to ask for, and who is skipped from the start."""
+    n_folds, budget = problem.folds.folds_per_repeat, runtime.budget
     if not budget.timed or not wave:
-        yield from (Request(candidate, n_folds) for candidate in wave)
-        return
+        return [Request(candidate, n_folds) for candidate in wave], ()
     costs = CostModel.of(problem.shape, (), _paces(problem, wave, runtime))
     seconds = budget.remaining
     fair_share = WAVE_SHARE * seconds * budget.cores / len(wave)
     allocation = Allocation(costs, n_folds, budget.cores, fair_share, ladder_for(problem.n_rows))
     shares = share_out(wave, seconds, allocation)
-    for candidate in (candidate for candidate, offer in shares.items() if offer is None):
-        runtime.emit("fit", _skipped(candidate, seconds, allocation))
+    too_dear = [candidate for candidate, offer in shares.items() if offer is None]
+    skipped = _skipped({one: _too_dear(one, seconds, allocation) for one in too_dear}, runtime)
     distinct: dict[str, Request] = {}
     for offer in (offer for offer in shares.values() if offer is not None):
         # What differed by its learning rate alone may be the same when hastened.
         distinct.setdefault(offer.request.candidate.key, offer.request)
-    yield from distinct.values()
+    return list(distinct.values()), skipped
+
+
+def _skipped(reasons: Mapping[Candidate, str], runtime: Runtime) -> tuple[Failure, ...]:
+    """Tell who is skipped and why, and return it as records."""
+    for candidate, reason in reasons.items():
+        runtime.emit("fit", f"{candidate.name} skipped: {reason}", is_warning=True)
+    return tuple(Failure(one, None, reason, 0.0, skipped=True) for one, reason in reasons.items())
 
 
 def _paces(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]:
-    """Probe the wave where its cost may matter; the paces are kept for the stages that follow."""
-    budget = runtime.budget
-    guess = Allocation(CostModel(problem.shape), len(problem.folds), budget.cores)
-    expected = sum(guess.offer(candidate, LADDER[0]).seconds for candidate in wave)
+    """Probe one of each family where its cost may matter; the paces are kept for the stages that follow."""
+    budget, ladder = runtime.budget, ladder_for(problem.n_rows)
+    guess = Allocation(CostModel(problem.shape), problem.folds.folds_per_repeat, budget.cores, ladder=ladder)
+    expected = sum(guess.offer(candidate, ladder[0]).seconds for candidate in wave)
     if PROBE_FACTOR * expected > WAVE_SHARE * budget.remaining * budget.cores:
         # For one that is too dear even if the formula is off that much, a probe would only take time.
         most = PROBE_FACTOR * WAVE_SHARE * budget.remaining
-        chances = [candidate for candidate in wave if guess.affordable(candidate, most) is not None]
-        runtime.observations.paces = probe(chances, runtime)
+        firsts: dict[str, Candidate] = {}
+        for candidate in wave:
+            if candidate.family not in firsts and guess.affordable(candidate, most) is not None:
+                firsts[candidate.family] = candidate
+        runtime.observations.paces = probe(list(firsts.values()), runtime)
     return runtime.observations.paces
 
 
@@ -89,7 +107,7 @@ def share_out(
     candidate that would take more than its own share steps further down. Those that are too dear on all rungs
     are left out first. Where nobody is left, the cheapest is tried all the same.
     """
-    bound = CANDIDATE_SHARE * seconds
+    bound = max(CANDIDATE_SHARE, WAVE_SHARE / len(wave)) * seconds
     staying = [candidate for candidate in wave if allocation.affordable(candidate, bound) is not None]
     for n_leaders in range(min(LEADERS, len(staying)), 0, -1):
         for rung in allocation.ladder:
@@ -141,11 +159,11 @@ def _alone(
     return {candidate: replace(offer, request=replace(offer.request, seconds=a_fold))}
 
 
-def _skipped(candidate: Candidate, seconds: float, allocation: Allocation) -> str:
+def _too_dear(candidate: Candidate, seconds: float, allocation: Allocation) -> str:
     cheapest = allocation.cheapest(candidate)
     expected = cheapest.seconds / min(allocation.cores, cheapest.request.n_folds)
     return (
-        f"{candidate.name} skipped in the first wave: {max(0.0, WAVE_SHARE * seconds):.1f} s are for all of "
-        f"its candidates, at least {expected:.1f} s expected for this one, and those before it come first. "
+        f"{max(0.0, WAVE_SHARE * seconds):.1f} s are for all candidates of the first wave, at least "
+        f"{expected:.1f} s expected for this one, and those before it come first. "
         "Raise time_limit to include it."
     )

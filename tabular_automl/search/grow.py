@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tabular_automl.core.candidate import Candidate
-from tabular_automl.core.crossfit import CrossFit, Failure
+from tabular_automl.core.crossfit import CrossFit, Failure, tried
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit import Request, Runtime, cross_fit
 from tabular_automl.ensemble import choose, refit_seconds
@@ -27,6 +27,8 @@ REPEAT_SHARE = 0.2
 LEAST_WEIGHT = 0.15
 # Fewer folds than the others have would leave fewer rows to weigh all of them on.
 LADDER = (Rung(None, 1.0), Rung(None, 1.5), Rung(None, 2.0))
+# No fit is to end before its time: there are other candidates to try instead.
+FEWEST_ROUNDS = 1.0
 SECONDS_A_LOOK = 0.05
 # A candidate may take this share of the time that is left for growing, however little was expected.
 FAIR_SHARE = 0.1
@@ -47,8 +49,10 @@ def grow(
     where the rows bear no more than a few candidates. Within a family the portfolio's order stands. Time for
     repeats and refits is kept. A run bounded by counts takes the portfolio in its order.
     """
-    tried = {result.candidate.name for result in first}
-    rest = [candidate for candidate in starts if candidate.name not in tried]
+    # Whom the first wave had no time for may come now.
+    first = tried(first)
+    names = {result.candidate.name for result in first}
+    rest = [candidate for candidate in starts if candidate.name not in names]
     bound = runtime.budget.max_candidates
     allowed = most_candidates(problem.n_rows) if bound is None else bound
     # By key: a candidate that lost a fold is there twice, as what it finished and as its failure.
@@ -73,7 +77,7 @@ def _requests(
     """Propose one after the other; ``seen`` grows while this generator is being pulled."""
     budget, waiting = runtime.budget, list(rest)
     if not budget.timed:
-        yield from (Request(candidate, len(problem.folds)) for candidate in waiting)
+        yield from (Request(candidate, problem.folds.folds_per_repeat) for candidate in waiting)
         return
     # Hastened, a candidate may become one that was tried.
     keys = {result.candidate.key for result in seen}
@@ -133,7 +137,7 @@ class _Outlook:
 
     @classmethod
     def of(cls, problem: Problem, seen: Sequence[CrossFit | Failure], runtime: Runtime) -> "_Outlook":
-        chosen = choose(problem, seen, seconds=SECONDS_A_LOOK)
+        chosen = choose(problem, seen, look=SECONDS_A_LOOK)
         weighted = () if chosen is None else chosen.weighted
         tried: dict[str, set[str]] = {}
         for result in seen:
@@ -145,7 +149,7 @@ class _Outlook:
         return cls(
             len(seen),
             CostModel.of(problem.shape, seen, runtime.observations.paces),
-            common_folds(seen, len(problem.folds)),
+            common_folds(seen, problem.folds.folds_per_repeat),
             {family: max(LEAST_WEIGHT, carried[family]) / len(keys) for family, keys in tried.items()},
             frozenset(f for f, keys in tried.items() if f not in fitted and len(keys) >= MOST_FAILURES),
             refit_seconds(weighted, problem),
@@ -162,11 +166,13 @@ def _most_promising(
     budget = runtime.budget
     kept = kept_for_refits(outlook.refit_seconds, budget)
     repeats = problem.n_rows <= REPEAT_ROWS and problem.folds.n_repeats > 1
-    if repeats and outlook.n_folds == len(problem.folds):
+    if repeats and outlook.n_folds == problem.folds.folds_per_repeat:
         kept += REPEAT_SHARE * (budget.limit or 0.0)
     seconds = (budget.remaining - kept) / SAFETY
     core_seconds = seconds * budget.cores
-    allocation = Allocation(outlook.costs, outlook.n_folds, budget.cores, FAIR_SHARE * core_seconds, LADDER)
+    allocation = Allocation(
+        outlook.costs, outlook.n_folds, budget.cores, FAIR_SHARE * core_seconds, LADDER, FEWEST_ROUNDS
+    )
     found: dict[str, tuple[float, Candidate, Offer]] = {}
     for candidate in waiting:
         family = candidate.family

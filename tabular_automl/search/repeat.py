@@ -13,7 +13,6 @@ from tabular_automl.search.portfolio import PRIOR
 MOST_MEMBERS = 5
 # A repeat starts only if this many times its expected time is left.
 SAFETY = 1.1
-SECONDS_A_LOOK = 0.1
 
 
 def repeat(
@@ -40,10 +39,10 @@ def _requests(
     runtime: Runtime,
 ) -> Iterator[Request]:
     """Ask for one repeat after the other; ``repeated`` grows while this generator is being pulled."""
-    chosen = choose(problem, results, seconds=SECONDS_A_LOOK)
+    chosen = choose(problem, results, seed=runtime.seed)
     if chosen is None:
         return
-    n_folds, budget = len(problem.folds), runtime.budget
+    n_folds, budget = problem.folds.folds_per_repeat, runtime.budget
     members = [fit for fit, _ in chosen.weighted if _can_be_repeated(fit, n_folds)]
     kept = kept_for_refits(refit_seconds(chosen.weighted, problem), budget)
     for number in range(2, problem.folds.n_repeats + 1):

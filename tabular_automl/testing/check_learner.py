@@ -1,8 +1,10 @@
 """What every learner family must do, as checks its author can run.
 
-@pytest.mark.parametrize("check", learner_checks(), ids=lambda check: check.__name__)
-def test_contract(check):
-check(MyLearner())
+Each is a function of a learner that raises an `AssertionError`::
+
+    @pytest.mark.parametrize("check", learner_checks(), ids=lambda check: check.__name__)
+    def test_contract(check):
+        check(MyLearner())
 """
 
 import tempfile
@@ -50,6 +52,7 @@ def learner_checks() -> list[Check]:
         check_weights_matter,
         check_should_stop,
         check_refits_without_held_out_rows,
+        check_held_out_rows_are_only_watched,
         check_refit_rounds,
         check_hasten,
         check_all_missing_column,
@@ -59,11 +62,16 @@ def learner_checks() -> list[Check]:
 
 
 def check_declares_itself(learner: Learner) -> None:
-    """Find family, version, libraries and capabilities declared."""
+    """Find family, version, libraries and capabilities declared, the latter at least as its recipe needs."""
     assert learner.family, "family must be a name"
     assert learner.code_version >= 1, "code_version starts at 1"
     assert learner.libraries, "libraries must name what results depend on, such as ('numpy',)"
     assert learner.capabilities.tasks, "capabilities.tasks must not be empty"
+    case = LearnerCase.small(learner, _any_task(learner))
+    if np.isnan(case.train.X).any():
+        assert learner.capabilities.handles_missing, "its recipe leaves NaN: handles_missing=True"
+    if case.context.features.categorical:
+        assert learner.capabilities.handles_categories, "its recipe codes levels: handles_categories=True"
 
 
 def check_defaults_are_in_space(learner: Learner) -> None:
@@ -118,20 +126,15 @@ def check_fits_each_task(learner: Learner) -> None:
 
 
 def check_curve(learner: Learner) -> None:
-    """Find a loss for each round (one without rounds), the same that predictions of that round have."""
+    """Find a loss for each round (one without rounds), the same that predictions of that round have.
+
+    Held-out rows count by their weight, if they have one.
+    """
     for task in learner.capabilities.tasks:
         case = LearnerCase.small(learner, task)
-        outcome = case.fit()
-        assert outcome.complete, "a fit that nobody stopped is complete"
-        wanted = outcome.model.rounds if learner.capabilities.uses_rounds else 1
-        assert outcome.curve.shape == (wanted,), f"{len(outcome.curve)} losses for {wanted} rounds"
-        assert outcome.model.rounds <= case.context.max_rounds, "max_rounds was not kept"
-        for rounds in {1, (wanted + 1) // 2, wanted}:
-            predictions = outcome.model.predict(case.held_out.X, rounds)
-            loss = training_loss(task).loss(case.held_out.y, predictions, case.held_out.weight)
-            assert np.isclose(loss, outcome.curve[rounds - 1], rtol=1e-4, atol=1e-6), (
-                f"curve says {outcome.curve[rounds - 1]:.6g} after round {rounds}, predictions say {loss:.6g}"
-            )
+        weight = np.linspace(0.1, 1.9, len(case.held_out.y))
+        for held_out in (case.held_out, replace(case.held_out, weight=weight)):
+            _assert_curve_is_of_predictions(replace(case, held_out=held_out))
 
 
 def check_predictions_of_rounds(learner: Learner) -> None:
@@ -253,6 +256,21 @@ def check_refits_without_held_out_rows(learner: Learner) -> None:
         assert_valid_predictions(outcome.model.predict(case.held_out.X), case)
 
 
+def check_held_out_rows_are_only_watched(learner: Learner) -> None:
+    """Fit with and without held-out rows, for the same rounds: the same predictions, bit for bit."""
+    if not learner.capabilities.deterministic:
+        return
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        context = replace(case.context, patience=None)
+        watched, alone = (
+            learner.fit(case.train, held_out, case.params, context) for held_out in (case.held_out, None)
+        )
+        X = case.held_out.X
+        same = np.array_equal(watched.model.predict(X), alone.model.predict(X))
+        assert same, f"held-out rows moved {task} predictions: they may be watched, not learnt from"
+
+
 def check_refit_rounds(learner: Learner) -> None:
     """Find a refit's rounds whole, never fewer than the joint round, and one for a family without rounds."""
     for joint_round in (1, 2, 7, 100, 5_000) if learner.capabilities.uses_rounds else (1,):
@@ -346,6 +364,22 @@ def assert_no_pickle(folder: Path) -> None:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 assert all(arrays[name].dtype.kind != "O" for name in arrays.files)
+
+
+def _assert_curve_is_of_predictions(case: LearnerCase) -> None:
+    outcome, held_out = case.fit(), case.held_out
+    assert outcome.complete, "a fit that nobody stopped is complete"
+    wanted = outcome.model.rounds if case.learner.capabilities.uses_rounds else 1
+    assert outcome.curve.shape == (wanted,), f"{len(outcome.curve)} losses for {wanted} rounds"
+    assert outcome.model.rounds <= case.context.max_rounds, "max_rounds was not kept"
+    weighted = "" if held_out.weight is None else " of weighted rows"
+    for rounds in {1, (wanted + 1) // 2, wanted}:
+        predictions = outcome.model.predict(held_out.X, rounds)
+        loss = training_loss(case.context.shape.task).loss(held_out.y, predictions, held_out.weight)
+        said = outcome.curve[rounds - 1]
+        assert np.isclose(loss, said, rtol=1e-4, atol=1e-6), (
+            f"curve says {said:.6g} after round {rounds}, predictions{weighted} say {loss:.6g}"
+        )
 
 
 def _any_task(learner: Learner) -> TaskKind:

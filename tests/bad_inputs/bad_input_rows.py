@@ -18,7 +18,7 @@ class Row:
     ours
         What the engine does about it.
     items
-        What belongs to it; each must occur as a text in the tests of the row.
+        What belongs to it; each must occur as words in the tests of the row, or in what these use.
     stages
         Where it must be tested.
     """

@@ -5,6 +5,7 @@ import pytest
 
 from tabular_automl.cli import parser as room
 from tabular_automl.cli.parser import build_parser
+from tabular_automl.core.options import TASK_NAMES
 
 TEXTS = (room._EXAMPLES, room._FIT_EXAMPLES, room._SCORE_EXAMPLES, room._REPORT_EXAMPLES)
 EXAMPLES = [line.strip() for text in TEXTS for line in text.splitlines() if "  tabular-automl" in line]
@@ -23,3 +24,9 @@ def test_every_option_says_what_it_is() -> None:
     )
     for command in commands.choices.values():
         assert all(action.help for action in command._actions)
+
+
+@pytest.mark.parametrize("task", TASK_NAMES)
+def test_every_task_may_be_named(task: str) -> None:
+    arguments = ["fit", "train.csv", "--target", "y", "--out", "model", "--task", task]
+    assert build_parser().parse_args(arguments).task == task

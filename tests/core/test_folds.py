@@ -32,7 +32,7 @@ def test_folds_come_repeat_by_repeat(plan: FoldPlan) -> None:
     assert len(repeats) == plan.n_repeats
     assert [number for numbers in repeats for number in numbers] == list(range(len(plan.folds)))
     for numbers in repeats:
-        assert len(numbers) == plan.folds_per_repeat == len(plan) == len(plan.first_repeat)
+        assert len(numbers) == plan.folds_per_repeat == len(plan.first_repeat)
         held_out = np.concatenate([plan.folds[number].held_out for number in numbers])
         np.testing.assert_array_equal(np.sort(held_out), ROWS)
 

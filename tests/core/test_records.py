@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Origin, Recipe, freeze_params
-from tabular_automl.core.crossfit import CommonRows, CrossFit, FoldFit
+from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit, lasting_failures, shared_rows, tried
 from tabular_automl.core.digest import digest_array, digest_json
 from tabular_automl.core.errors import FoldPlanMismatchError, InputError
 from tabular_automl.core.options import Options
@@ -68,10 +68,21 @@ def test_seeds_are_31_bit_and_depend_on_every_part(seed: int, left: str, right: 
     assert derived != derive_seed(seed, "purpose", left, right, 0)
 
 
-def test_common_rows_align_predictions_by_row() -> None:
-    common = CommonRows.of((cross_fit([0, 2, 4, 6]), cross_fit([2, 3, 6])))
-    assert common.rows.tolist() == [2, 6]
-    assert common.predictions[:, :, 0].tolist() == [[2.0, 6.0], [2.0, 6.0]]
+def test_shared_rows_are_those_that_all_cover() -> None:
+    a, b, c = cross_fit([0, 2, 4, 6]), cross_fit([2, 3, 6]), cross_fit([1, 6, 7])
+    assert shared_rows((a, b)).tolist() == shared_rows((a, b, a)).tolist() == [2, 6]
+    assert shared_rows((a, b, c)).tolist() == [6]
+    assert shared_rows((a,)).tolist() == a.rows.tolist()
+
+
+def test_what_was_skipped_is_forgotten_once_a_later_stage_tried_it() -> None:
+    a, b, c = (replace(CANDIDATE, label=label) for label in "abc")
+    skipped = [Failure(one, None, "no time", 0.0, skipped=True) for one in (a, b, c)]
+    faster = replace(a, params=(), hastened=True)
+    fit, failure = replace(cross_fit([0, 1]), candidate=faster), Failure(b, 1, "no memory", 2.0)
+    results: list[CrossFit | Failure] = [*skipped, fit, failure]
+    assert tried(results) == (fit, failure)
+    assert lasting_failures(results) == (skipped[2], failure)
 
 
 @pytest.mark.parametrize(("n_folds", "n_repeats"), [(3, 2), (2, 0), (1, 2)])
@@ -85,7 +96,7 @@ def test_a_cross_fit_of_several_repeats_has_whole_ones(n_folds: int, n_repeats: 
 
 def test_results_of_two_fold_plans_do_not_mix() -> None:
     with pytest.raises(FoldPlanMismatchError, match="2 fold plans"):
-        CommonRows.of((cross_fit([0, 1]), cross_fit([0, 1], plan="another")))
+        shared_rows((cross_fit([0, 1]), cross_fit([0, 1], plan="another")))
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,17 @@ class NoRefitRounds(Spy):
         raise ZeroDivisionError("no rounds")
 
 
+class NoGrowth(Spy):
+    """Cannot say how many rounds a refit on more rows gets."""
+
+    family: ClassVar[str] = "refit_learners:NoGrowth"
+
+    def refit_rounds(self, joint_round: int, growth: float) -> int:
+        if growth > 1.0:
+            raise ZeroDivisionError("no rounds")
+        return joint_round
+
+
 @dataclass(frozen=True, eq=False)
 class SpyModel:
     seen: FloatArray

@@ -303,6 +303,7 @@ def test_failures_are_kept_with_their_traceback(one_worker, tmp_path):
     [
         ("no_such_family", "ordinal", "There is no learner family 'no_such_family'"),
         ("odd_learners:NotMine", "ordinal", "cannot fit regression tasks"),
+        ("refit_learners:NoRefitRounds", "ordinal", "ZeroDivisionError: no rounds"),
         ("odd_learners:Odd", "no such recipe", "There is no preprocessing recipe"),
     ],
 )

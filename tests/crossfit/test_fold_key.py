@@ -60,7 +60,7 @@ def test_key_changes_with_the_problem(what):
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 2}, {"threads": 2}, {"max_rounds": 99}, {"patience": None}, {"parents": ("a",)}],
+    [{"seed": 2}, {"threads": 2}, {"max_rounds": 99}, {"patience": None}],
     ids=str,
 )
 def test_key_changes_with_the_settings(change):
@@ -97,7 +97,9 @@ def test_key_changes_with_the_versions_of_what_recipes_compute_with(monkeypatch)
     for library in ("numpy", "pandas"):
         with monkeypatch.context() as patch:
             patch.setitem(
-                fold_key.__globals__, "_version", lambda name, new=library: name == new or version(name)
+                fold_key.__globals__,
+                "installed_version",
+                lambda name, new=library: name == new or version(name),
             )
             assert key_of() != before
     assert key_of() == before

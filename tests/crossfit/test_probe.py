@@ -1,6 +1,7 @@
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
@@ -15,7 +16,8 @@ from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit import Pace, Request, Runtime, cross_fit, probe
-from tabular_automl.crossfit.probe import KILL_FACTOR, ROUNDS, SHARE, ProbeJob
+from tabular_automl.crossfit.probe import ROUNDS, SHARE, TOTAL_SHARE, ProbeJob
+from tabular_automl.crossfit.workers import Finished, Lost
 from tabular_automl.learners import FAMILIES, learner_for
 from tabular_automl.testing import FakeClock
 
@@ -98,22 +100,67 @@ def test_a_probe_that_is_killed_is_as_slow_as_it_was_long(two_workers):
     (pace,) = probed([candidate("hang")], two_workers, seconds=5.0)
     assert pace.candidate == candidate("hang")
     assert pace.setup == 0.0
-    assert pace.a_round > KILL_FACTOR * SHARE * 5.0
+    assert pace.a_round > 0.9 * TOTAL_SHARE * 5.0
 
 
-@pytest.mark.parametrize("seconds", [None, 50.0])
-def test_only_a_time_limit_gives_probes_a_limit(one_worker, monkeypatch, seconds):
+@pytest.mark.parametrize(("seconds", "n_paces"), [(29.0, 0), (31.0, 1)])
+def test_a_probe_that_is_killed_early_tells_nothing(one_worker, monkeypatch, seconds, n_paces):
+    lost = Lost("its limit was over", seconds, killed=True)
+    monkeypatch.setattr(one_worker, "wait", lambda _: [Finished(one_worker._queued, lost)])
+    assert len(probed([candidate()], one_worker, seconds=1_000.0)) == n_paces
+
+
+@contextmanager
+def on_our_clock(workers, seconds=1_000.0):
+    """Open a runtime whose time is that of `CLOCK`."""
+    with open_runtime(make_problem(), workers, seconds=seconds) as runtime:
+        yield replace(runtime, budget=replace(runtime.budget, clock=CLOCK, started=CLOCK()))
+
+
+def noted_limits(workers, monkeypatch):
+    """Return a list that gets the soft and the hard limit of each probe."""
     limits = []
-    submit = one_worker.submit
+    submit = workers.submit
 
     def noted(job, *, hard_limit=None, **others):
         limits.append((job.seconds, hard_limit))
         return submit(job, hard_limit=hard_limit, **others)
 
-    monkeypatch.setattr(one_worker, "submit", noted)
+    monkeypatch.setattr(workers, "submit", noted)
+    return limits
+
+
+def test_all_probes_together_have_a_bound(one_worker, watch, monkeypatch):
+    limits = noted_limits(one_worker, monkeypatch)
+    wanted = [timed(0.0, a_round) for a_round in (11.0, 5.0, 40.0, 1.0)]
+    with on_our_clock(one_worker) as runtime:
+        paces = probe(wanted, runtime)
+    # Of 80 s the first takes its share and a bit, the second about half of what is left, the third too much.
+    np.testing.assert_allclose(limits, [(30.0, 80.0), (23.5, 47.0), (11.0, 22.0)])
+    assert [pace.candidate for pace in paces] == wanted[:3]
+    assert watch() == pytest.approx(33.0 + 25.0 + 80.0)
+
+
+def test_matrices_do_not_count_as_probes(one_worker, watch, monkeypatch):
+    limits = noted_limits(one_worker, monkeypatch)
+    matrix = Runtime.matrix
+
+    def slow_matrix(runtime, recipe):
+        CLOCK.advance(200.0)
+        return matrix(runtime, recipe)
+
+    monkeypatch.setattr(Runtime, "matrix", slow_matrix)
+    with on_our_clock(one_worker) as runtime:
+        assert len(probe([timed(0.0, 2.0), timed(0.0, 1.0)], runtime)) == 2
+    np.testing.assert_allclose([hard for _, hard in limits], [80.0, 60.0])
+
+
+@pytest.mark.parametrize("seconds", [None, 50.0])
+def test_only_a_time_limit_gives_probes_a_limit(one_worker, monkeypatch, seconds):
+    limits = noted_limits(one_worker, monkeypatch)
     (pace,) = probed([candidate(rounds=20)], one_worker, seconds=seconds)
     soft = float("inf") if seconds is None else SHARE * seconds
-    assert limits == [(soft, None if seconds is None else pytest.approx(KILL_FACTOR * soft))]
+    assert limits == [(soft, None if seconds is None else pytest.approx(TOTAL_SHARE * seconds, rel=0.01))]
     assert pace.a_round > 0
 
 

@@ -340,7 +340,11 @@ def test_a_failed_refit_is_tried_again_by_a_later_run(one_worker, tmp_path):
 
 def test_a_family_that_cannot_say_its_rounds_fails_alone(one_worker):
     with open_runtime(make_problem(), one_worker) as runtime:
-        fits = fit_folds(runtime, spied("fit", "NoRefitRounds", label="odd"), spied(label="sound"))
+        fits = fit_folds(runtime, spied("fit", "NoGrowth", label="odd"), spied(label="sound"))
+        odd = fits[0]
+        a_fold, ran = np.mean([[fold.seconds, len(fold.curve)] for fold in odd.folds], axis=0)
+        expected = a_fold * GROWTH * odd.joint_round / ran
+        assert expected_refit_seconds(odd, runtime.problem) == pytest.approx(expected)
         results = made(fits, 1, runtime)
     assert labels(results) == [("odd", "failed"), ("sound", 0)]
     assert results[0].reason == "refit: ZeroDivisionError: no rounds"

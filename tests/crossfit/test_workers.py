@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from joblib import Parallel, delayed, parallel_config
 from odd_jobs import Environment, ProcessId, UntilStopped  # type: ignore[import-not-found]
 
 from tabular_automl.core.budget import Budget
@@ -55,6 +56,20 @@ def test_workers_use_one_thread_and_the_driver_stays_as_it_is(pool):
     ticket = pool.submit(Environment(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")))
     assert results_of(pool, 1)[ticket] == ["1", "1"]
     assert os.environ.get("OMP_NUM_THREADS") == before
+
+
+def started_in_a_daemon() -> str:
+    try:
+        Workers.start(Budget(60.0, None, 1)).close()
+    except TabularAutoMLError as error:
+        return str(error)
+    return "started"
+
+
+def test_a_daemon_is_told_what_to_do_instead():
+    with parallel_config("multiprocessing"):
+        found = Parallel(n_jobs=2)(delayed(started_in_a_daemon)() for _ in range(2))
+    assert all("may not start worker processes. Use joblib's loky backend" in message for message in found)
 
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGSEGV"])

@@ -39,7 +39,7 @@ class Setting:
         learner = learner_for(family)
         params = learner.defaults(self.problem.shape)
         candidate = Candidate(family, params, learner.recipe(params), label="default")
-        request = Request(candidate, min(n_folds, len(self.problem.folds)), None)
+        request = Request(candidate, min(n_folds, self.problem.folds.folds_per_repeat), None)
         (result,) = cross_fit(iter([request]), self.problem, self.runtime)
         assert isinstance(result, CrossFit), result
         return result

@@ -45,8 +45,8 @@ def simulated(
     return CrossFit(candidate, problem.folds.digest, folds, rows, predictions, 1, 1.0)
 
 
-def chosen_of(problem: Problem, *results: CrossFit | Failure, seconds: float = 1.0) -> Chosen:
-    chosen = choose(problem, results, seconds=seconds)
+def chosen_of(problem: Problem, *results: CrossFit | Failure, look: float | None = None) -> Chosen:
+    chosen = choose(problem, results, look=look)
     assert chosen is not None
     return chosen
 
@@ -86,7 +86,7 @@ def test_equal_candidates_give_equal_choices_and_less_time_a_valid_one(problem: 
     fits = [simulated(problem, noise) for noise in (0.5, 0.7, 0.9)]
     first, second = (chosen_of(problem, *fits) for _ in range(2))
     assert first.weights.tolist() == second.weights.tolist()
-    hasty = chosen_of(problem, *fits, seconds=1e-6)
+    hasty = chosen_of(problem, *fits, look=1e-6)
     assert hasty.weights.sum() == pytest.approx(1)
     assert hasty.n_rows == problem.n_rows
 

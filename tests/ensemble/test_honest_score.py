@@ -6,7 +6,8 @@ import pytest
 
 from tabular_automl.core.ensemble import HonestScore
 from tabular_automl.core.metrics import METRICS
-from tabular_automl.ensemble.bootstrap import affordable_selections, resample
+from tabular_automl.ensemble.bootstrap import resample
+from tabular_automl.ensemble.draws import affordable_selections
 from tabular_automl.ensemble.greedy import greedy_selection, rows_for
 from tabular_automl.ensemble.honest_score import honest_score
 from tabular_automl.ensemble.pool import Pool

@@ -17,7 +17,7 @@ from tabular_automl.core.fitting import FitContext, FitOutcome, Rows
 from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit.fold_job import ALL_ROWS
-from tabular_automl.crossfit.refit import expected_refit_seconds
+from tabular_automl.crossfit.refit import expected_refit_seconds, refit
 from tabular_automl.ensemble import refit_seconds
 from tabular_automl.ensemble.serve import BAG_ROWS, COPIES, HEAVY, REFIT_SHARE, serve, serves_bag
 from tabular_automl.learners import learner_for
@@ -203,8 +203,26 @@ def test_time_is_kept_to_load_what_predicts_without_refits(
         fits = [setting.fit(family) for family in (FAKE_FAMILY, "linear")]
         served(setting, *fits)
         folders = [fold.folder for fit in fits for fold in fit.folds[: 1 if plan == "time-ordered" else None]]
-        assert reserves == [setting.runtime.observations.loading(folders)]
-    assert reserves[0] > 0
+        of_folds = setting.runtime.observations.loading(folders)
+    # The refits are loaded beside the fold models, or in their place.
+    assert of_folds <= reserves[0] < 6 * of_folds
+
+
+def test_a_single_copy_of_several_never_takes_the_place_of_the_bag(
+    opened: Open, plan: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def first_copies(fits: Any, copies: int, runtime: Any, *, reserve: float) -> Any:
+        return refit(fits, 1, runtime, reserve=reserve)
+
+    monkeypatch.setattr(SERVE, "refit", first_copies)
+    with opened(TaskKind.REGRESSION, **options_of(plan)) as setting:
+        found, _ = served(setting, *(setting.fit(family) for family in (FAKE_FAMILY, "linear")))
+    of_refits = 1.0 if plan == "time-ordered" else REFIT_SHARE
+    assert shares(found["FakeLearner"], of_refits=True) == pytest.approx([of_refits])
+    # Another seed would not change a linear model: one copy is all there is.
+    assert shares(found["linear"], of_refits=True) == pytest.approx(
+        [1.0 if plan != "few rows" else REFIT_SHARE]
+    )
 
 
 def test_fold_models_stay_on_few_rows_that_are_not_ordered(opened: Open) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.model_selection import GroupKFold, KFold, TimeSeriesSplit
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.options import Options
@@ -14,6 +14,7 @@ from tabular_automl.core.problem import Problem
 from tabular_automl.core.schema import Finding, Kind, Severity
 from tabular_automl.core.task import TaskKind
 from tabular_automl.ingest import canonicalise, ingest, to_pandas
+from tabular_automl.ingest import screen_columns as screening
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_the_problem_fits_together(frame: pd.DataFrame) -> None:
     assert problem.y.tolist() == (frame["label"] == "yes").astype(float).tolist()
     assert [column.name for column in problem.schema] == ["size", "rooms", "city", "built", "sold"]
     assert [column.id for column in problem.table.columns] == ["c0", "c1", "c2", "c3", "c4"]
-    assert len(problem.folds) == 8
+    assert problem.folds.folds_per_repeat == 8
     assert problem.weight is None
 
 
@@ -216,6 +217,31 @@ def test_arrays_may_stand_for_columns(frame: pd.DataFrame) -> None:
     assert run(frame, time_column=pd.date_range("2020", periods=120)).folds.scheme == "time-ordered"
 
 
+@pytest.mark.parametrize("role", ["weight", "groups", "time_column"])
+def test_frames_and_arrays_of_one_column_may_stand_for_it(frame: pd.DataFrame, role: str) -> None:
+    values = pd.Series(np.arange(120.0) // 4 + 1, index=frame.index)
+    plain = run(frame, **{role: values})
+    for given in (
+        values.to_frame("a"),
+        values.to_numpy()[:, np.newaxis],
+        pl.DataFrame({"a": values.to_numpy()}),
+    ):
+        problem = run(frame, **{role: given})
+        assert problem.folds.digest == plain.folds.digest
+        np.testing.assert_array_equal(problem.weight, plain.weight)
+
+
+def test_an_array_of_times_names_no_column_of_a_wide_table(
+    frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screening, "MAX_COLUMNS", 3)
+    monkeypatch.setattr(screening, "MIN_COLUMNS", 2)
+    problem = run(frame, time_column=np.arange(120))
+    assert problem.folds.scheme == "time-ordered"
+    assert ("too_many_columns", None) in checks(problem)
+    assert "built" in {column.name for column in run(frame, time_column="built").schema.features}
+
+
 def test_equal_weights_are_no_weights(frame: pd.DataFrame) -> None:
     assert run(frame, weight=np.full(120, 3)).weight is None
 
@@ -229,11 +255,22 @@ def test_equal_weights_are_no_weights(frame: pd.DataFrame) -> None:
         ({"weight": np.ones(7)}, "weight has 7 values for 120 rows"),
         ({"weight": pd.Series(np.ones(120))}, "The index of weight differs"),
         ({"weight": "city"}, "weight holds text"),
-        ({"weight": "label"}, "the same column"),
+        ({"weight": "label"}, "weight and target are the same column, 'label'. Give each its own"),
+        ({"groups": "label"}, "groups and target are the same column, 'label'"),
+        ({"time_column": "label"}, "time_column and target are the same column, 'label'"),
+        (
+            {"weight": np.ones((120, 2))},
+            "weight has 2 columns. Give the name of a column of df, or one value",
+        ),
+        ({"groups": pd.DataFrame({"a": [1], "b": [2]})}, "groups has 2 columns"),
+        ({"time_column": np.ones((120, 1, 1))}, "time_column is a ndarray. Give the name"),
+        ({"weight": {"a": 1}}, "weight is a dict. Give the name"),
+        ({"groups": [[1], [1, 2]]}, "groups is not one value a row"),
+        ({"weight": pd.DataFrame({"w": np.ones(120)})}, "The index of weight differs"),
         ({"groups": "gruop"}, "groups 'gruop' is not a column"),
         ({"time_column": "city"}, "time_column holds text such as"),
         ({"time_column": np.r_[np.nan, np.ones(119)]}, "1 rows of time_column have no readable time"),
-        ({"splitter": 5}, "give a scikit-learn splitter"),
+        ({"splitter": 2.5}, "give a scikit-learn splitter"),
     ],
 )
 def test_roles_that_cannot_be_used(frame: pd.DataFrame, options: dict[str, Any], message: str) -> None:
@@ -253,6 +290,39 @@ def test_copies_stay_in_one_fold_and_are_reported(frame: pd.DataFrame) -> None:
     assert checks(problem)["duplicate_rows", None].message.startswith("120 of 240 rows (50.00%)")
     for fold in problem.folds.folds:
         assert not np.intersect1d(fold.train % 120, fold.held_out % 120).size
+
+
+@pytest.mark.parametrize(
+    ("options", "where"),
+    [
+        ({"splitter": KFold(4)}, "Copies of 240 rows are on both sides of 4 of 4 folds"),
+        ({"splitter": TimeSeriesSplit(3)}, "Copies of 120 rows are on both sides of 2 of 3 folds"),
+        ({"groups": np.repeat([0, 1], 120)}, "Copies of 240 rows are on both sides of 2 of 2 folds"),
+    ],
+    ids=["own splitter", "in time", "groups tied to one"],
+)
+def test_copies_on_both_sides_of_a_fold_are_said(
+    frame: pd.DataFrame, options: dict[str, Any], where: str
+) -> None:
+    found = checks(run(pd.concat([frame, frame]), **options))
+    assert found["copies_split", None].severity is Severity.WARNING
+    assert f"{where}: scores will be too good." in found["copies_split", None].message
+    assert ("duplicate_rows", None) not in found
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"splitter": 4},
+        {"time_column": "built"},
+        {"splitter": GroupKFold(4), "groups": np.tile(np.arange(120) // 10, 2)},
+    ],
+    ids=["a number of folds", "in time", "own splitter"],
+)
+def test_copies_on_one_side_of_every_fold_are_no_harm(frame: pd.DataFrame, options: dict[str, Any]) -> None:
+    found = checks(run(pd.concat([frame, frame]), **options))
+    assert "Copies are kept in one fold" in found["duplicate_rows", None].message
+    assert ("copies_split", None) not in found
 
 
 def test_equal_rows_that_chance_explains_are_left_alone(rng: np.random.Generator) -> None:
@@ -313,6 +383,30 @@ def test_integer_targets_may_be_named_by_numbers(frame: pd.DataFrame) -> None:
     assert run(frame.set_axis(range(6), axis=1), 5).task.target == 5
 
 
+def test_columns_of_a_file_may_be_named_by_text(frame: pd.DataFrame, tmp_path: Path) -> None:
+    """A Parquet file may hold whole numbers for names, of which a command line knows the text alone."""
+    numbered = frame.set_axis(range(6), axis=1)
+    numbered.to_parquet(tmp_path / "rows.parquet")
+    problem = run(tmp_path / "rows.parquet", "5", groups="1", schema={"2": "identifier"})
+    assert problem.task.target == 5
+    assert problem.schema.roles == (5, 1)
+    assert {column.name: column.kind for column in problem.schema}[2] is Kind.IDENTIFIER
+    with pytest.raises(InputError, match=r"Target '5' is not a column of df\. Did you mean 5\?"):
+        run(numbered, "5")
+    with pytest.raises(InputError, match=r"schema names column '2', .* Did you mean 2\?"):
+        run(numbered, 5, schema={"2": "identifier"})
+
+
+def test_columns_that_become_text_may_be_named_as_they_were(frame: pd.DataFrame) -> None:
+    day = pd.Timestamp("2020-01-01")
+    odd = frame.set_axis([day, None, "city", "built", True, "label"], axis=1)
+    assert [run(odd, name).task.target for name in (day, None, True)] == [str(day), "None", "True"]
+    assert run(odd).schema.roles == ("label",)
+    grouped = run(odd, groups=day, schema={True: "categorical"})
+    assert grouped.schema.roles == ("label", str(day))
+    assert {column.name: column.kind for column in grouped.schema}["True"] is Kind.CATEGORICAL
+
+
 def test_the_plan_does_not_depend_on_the_budget(frame: pd.DataFrame) -> None:
     assert run(frame, time_limit=1).folds.digest == run(frame, time_limit=3600, n_jobs=2).folds.digest
 
@@ -329,7 +423,7 @@ def test_a_store_without_weight_is_no_obstacle(frame: pd.DataFrame) -> None:
     frame["store"] = np.arange(len(frame)) % 3
     frame["w"] = (frame["store"] > 0) * 1.0
     problem = run(frame, weight="w", groups="store")
-    assert len(problem.folds) == 2
+    assert problem.folds.folds_per_repeat == 2
     assert problem.weight is not None
     for fold in problem.folds.folds:
         assert problem.weight[fold.held_out].any()

@@ -227,7 +227,7 @@ def test_the_last_block_of_time_is_fold_0() -> None:
     time = np.random.default_rng(0).permutation(1000).astype(float)
     made = plan(np.arange(1000) % 2, time=time)
     starts = [time[fold.held_out].min() for fold in made.folds]
-    assert len(made) == 8
+    assert made.folds_per_repeat == 8
     assert starts == sorted(starts, reverse=True)
     assert time[made.folds[0].held_out].max() == 999
     assert len(made.folds[-1].train) == 300
@@ -251,7 +251,7 @@ def test_own_splitters(splitter: Any) -> None:
     groups = np.arange(60) // 5
     made = plan(np.arange(60) % 2, splitter=splitter, groups=groups)
     pairs = list(splitter.split(np.zeros((60, 1)), None, groups))
-    assert len(made) == len(pairs)
+    assert made.folds_per_repeat == len(pairs)
     if not isinstance(splitter, ShuffleSplit):
         first = pairs[-1 if isinstance(splitter, TimeSeriesSplit) else 0]
         np.testing.assert_array_equal(made.folds[0].held_out, first[1])
@@ -310,7 +310,7 @@ class HalvesByCall:
 
 
 def test_a_splitter_may_know_no_groups() -> None:
-    assert len(plan(np.arange(20) % 2, splitter=HalvesByCall())) == 2
+    assert plan(np.arange(20) % 2, splitter=HalvesByCall()).folds_per_repeat == 2
     with pytest.raises(
         InputError, match=r"HalvesByCall\(\) cannot split these 20 rows.*split\(X, y, groups\)"
     ):
@@ -334,7 +334,10 @@ def test_own_pairs_and_masks() -> None:
         ([([0.5], [1])], "not integers"),
         ([1, 2], "not a pair of row positions"),
         ([], "no folds"),
-        (5, "give a scikit-learn splitter"),
+        (2.5, "give a scikit-learn splitter"),
+        (True, "give a scikit-learn splitter"),
+        (1, "1 is too small a number of folds; give at least 2"),
+        (21, "21 folds are more than the 20 rows. Ask for fewer"),
         (KFold(50), r"KFold\(n_splits=50.* cannot split these 20 rows"),
         (KFold, "KFold'> cannot split these 20 rows"),
         (GroupKFold(2), r"GroupKFold\(n_splits=2.* cannot split these 20 rows"),
@@ -343,6 +346,39 @@ def test_own_pairs_and_masks() -> None:
 def test_splitters_that_make_no_plan(splitter: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         plan(np.arange(20) % 2, splitter=splitter)
+
+
+@pytest.mark.parametrize("n_folds", [2, np.int64(5), 11])
+@pytest.mark.parametrize("kept_together", [None, "groups", "duplicates"])
+def test_a_number_means_so_many_folds_of_our_own_plan(n_folds: int, kept_together: str | None) -> None:
+    y, numbers = np.arange(132) // 3 % 2, np.arange(132) // 3
+    structure: dict[str, Any] = {} if kept_together is None else {kept_together: numbers}
+    made = plan(y, splitter=n_folds, **structure)
+    assert (len(made.folds), made.n_repeats) == (n_folds, 1)
+    assert made.scheme == ("stratified grouped" if kept_together == "groups" else "stratified")
+    held_out = np.concatenate([fold.held_out for fold in made.folds])
+    np.testing.assert_array_equal(np.sort(held_out), np.arange(132))
+    for fold in made.folds:
+        np.testing.assert_array_equal(fold.train, np.setdiff1d(np.arange(132), fold.held_out))
+        assert kept_together is None or not np.intersect1d(numbers[fold.train], numbers[fold.held_out]).size
+        assert abs(y[fold.held_out].mean() - 0.5) < 0.3
+
+
+def test_a_number_of_folds_may_be_the_one_we_choose() -> None:
+    y = np.arange(200) % 3
+    own = [fold.digest for fold in plan(y).first_repeat]
+    assert [fold.digest for fold in plan(y, splitter=8).folds] == own
+
+
+def test_a_number_of_folds_looks_back_in_time() -> None:
+    made = plan(np.arange(100) % 2, splitter=3, time=np.arange(100.0))
+    assert (made.scheme, made.folds_per_repeat) == (TIME_ORDERED, 3)
+    assert all(fold.train.max() < fold.held_out.min() for fold in made.folds)
+
+
+def test_more_folds_than_groups_are_refused() -> None:
+    with pytest.raises(InputError, match=r"5 folds are more than the 4 groups\. Ask for fewer"):
+        plan(np.arange(20) % 2, splitter=5, groups=np.arange(20) // 5)
 
 
 def test_one_group_cannot_be_held_out() -> None:
@@ -370,7 +406,7 @@ def test_every_fold_has_rows_that_count_on_both_sides(
     except InputError as error:
         assert "weight above 0" in str(error)  # noqa: PT017 (what counts may be in one group)
         return
-    assert len(plan) >= 2
+    assert plan.folds_per_repeat >= 2
     for fold in plan.folds:
         assert weight[fold.train].any()
         assert weight[fold.held_out].any()
@@ -383,7 +419,7 @@ def test_a_group_without_weight_costs_no_fold() -> None:
     groups = np.repeat([0, 1, 2, 3], 30)
     y = np.linspace(0, 1, 120)
     plan = plan_folds(y, RowStructure(groups), 0, is_classification=False, weight=(groups > 0).astype(float))
-    assert len(plan) == 3
+    assert plan.folds_per_repeat == 3
 
 
 def test_weights_above_0_leave_the_plan_alone() -> None:
@@ -396,12 +432,12 @@ def test_weights_above_0_leave_the_plan_alone() -> None:
 def test_a_class_without_weight_costs_no_fold() -> None:
     y = np.repeat([0.0, 1.0, 2.0], [40, 3, 40])
     plan = plan_folds(y, RowStructure(), 0, is_classification=True, weight=(y != 1).astype(float))
-    assert len(plan) == 8
+    assert plan.folds_per_repeat == 8
 
 
 @pytest.mark.filterwarnings("error")
 def test_targets_beyond_integers_are_no_class_codes() -> None:
-    assert len(plan(np.linspace(-1e20, 1e20, 80), is_classification=False)) == 8
+    assert plan(np.linspace(-1e20, 1e20, 80), is_classification=False).folds_per_repeat == 8
 
 
 def test_one_row_that_counts_is_refused() -> None:

@@ -1,3 +1,4 @@
+import csv
 import gzip
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tabular_automl.core.errors import InputError
+from tabular_automl.ingest import csv_format
 from tabular_automl.ingest.canonical import READ_AS_TEXT, canonicalise
 from tabular_automl.ingest.checks import read_all_cells
 from tabular_automl.ingest.infer_schema import infer_schema
@@ -136,3 +138,25 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         read_table(tmp_path / "none.csv")
     with pytest.raises(InputError, match="cannot be opened"):
         read_table(tmp_path)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_a_cell_may_be_longer_than_csv_takes_by_default(tmp_path: Path, delimiter: str) -> None:
+    limit = csv.field_size_limit()
+    text = f"a,b,c\n1,{'x' * (limit + 1)},\n2,y,3\n".replace(",", delimiter)
+    path = write(tmp_path / "a.csv", text)
+    for frame in (read_table(path), pd.concat(read_chunks(path, 1))):
+        assert frame["b"].str.len().tolist() == [limit + 1, 1]
+    assert csv.field_size_limit() == limit
+
+
+def test_what_csv_cannot_read_is_told_with_the_delimiter_seen_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_format, "_LONGEST_CELL", 20)
+    path = write(tmp_path / "a.csv", "a;b;c\n" + "1;2;3\n" * 5 + f"1;{'x' * 21};\n")
+    message = r"a\.csv.* with delimiter ';': field larger than field limit \(20\)\. Read it yourself"
+    with pytest.raises(InputError, match=message):
+        read_table(path)
+    with pytest.raises(InputError, match=message):
+        list(read_chunks(path, 2))

@@ -61,6 +61,18 @@ def test_copies_of_text_are_found_and_lookalikes_are_none(frame: pd.DataFrame) -
     assert "copy" not in reasons.get("n5", "")
 
 
+def test_columns_alike_in_the_sample_alone_are_no_copies(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "SAMPLE_ROWS", 50)
+    frame = pd.DataFrame(rng.normal(size=(1_000, 12))).add_prefix("n")
+    frame["n5"] = frame["n2"].where(frame.index != 1, 0.0)  # row 1 is not in the sample
+    frame["n9"] = frame["n5"]
+    screened = screen_columns(frame, (), None)
+    assert [column.name for column in screened.left_out if "copy" in column.reason] == ["n9"]
+    assert "2 are left out: 1 copies of other columns" in screened.findings[0].message
+
+
 def test_then_those_of_whose_rows_the_fewest_differ(frame: pd.DataFrame) -> None:
     frame["n1"] = np.where(np.arange(60) < 2, 1.0, 0.0)
     frame["n6"] = np.where(np.arange(60) < 3, np.nan, 0.0)
@@ -77,9 +89,19 @@ def test_what_is_named_stays(frame: pd.DataFrame) -> None:
     assert {"n1", "n2"} <= set(kept(screen_columns(frame, ("n1", "n2", None), None)))
 
 
+def test_what_is_named_stays_beyond_the_limit(frame: pd.DataFrame) -> None:
+    names = list(frame.columns[1:])
+    screened = screen_columns(frame, names, None)
+    assert kept(screened) == names
+    assert "12 feature columns; 11 of them are used" in screened.findings[0].message
+    assert screen_columns(frame, list(frame.columns), None).findings == ()
+
+
 def test_unreadable_columns_stay_so_that_their_error_is_told(frame: pd.DataFrame) -> None:
-    frame["n4"] = [[1]] * 60
-    assert "n4" in kept(screen_columns(frame, (), None))
+    frame["n4"], frame["n5"] = [[1]] * 60, [[1]] * 60
+    assert {"n4", "n5"} <= set(kept(screen_columns(frame, (), None)))
+    named = [name for name in frame.columns if name not in {"n4", "n11"}]
+    assert set(kept(screen_columns(frame, named, None))) == {*named, "n4"}
 
 
 def test_the_order_of_rows_does_not_matter(frame: pd.DataFrame, rng: np.random.Generator) -> None:

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import catboost
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from tabular_automl.core.candidate import Value, freeze_params
 from tabular_automl.core.errors import UnsupportedProblemError
@@ -21,6 +24,7 @@ from tabular_automl.testing import LearnerCase
 from tabular_automl.testing.check_learner import assert_no_pickle
 
 CATBOOST = learner_for("catboost")
+MODULE = import_module("tabular_automl.learners.catboost")
 
 
 def case_of(
@@ -216,6 +220,86 @@ def test_held_out_rows_leave_the_model_as_it_is(n_held_out):
     assert_curve_is_of_predictions(watched)
     refit = CATBOOST.fit(case.train, None, case.params, case.context)
     np.testing.assert_array_equal(watched.fit().model.predict(codes), refit.model.predict(codes))
+
+
+@pytest.fixture
+def threads_used(monkeypatch):
+    """Return a list that gets the threads of every pool, fit and prediction."""
+    used: list[Any] = []
+
+    class Noted(catboost.Pool):
+        def __init__(self, *args, thread_count=-1, **others):
+            used.append(thread_count)
+            super().__init__(*args, thread_count=thread_count, **others)
+
+    predict = catboost.CatBoost.predict
+
+    def noted(booster, *args, thread_count=-1, **others):
+        used.append(thread_count)
+        return predict(booster, *args, thread_count=thread_count, **others)
+
+    monkeypatch.setattr(catboost, "Pool", Noted)
+    monkeypatch.setattr(catboost.CatBoost, "predict", noted)
+    return used
+
+
+@pytest.mark.parametrize("task", list(TaskKind))
+@pytest.mark.parametrize("n_levels", [(), (40,)])
+def test_a_fit_uses_the_threads_it_is_given(threads_used, task, n_levels):
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 40, (60, 2)).astype(np.float64)
+    y = rng.integers(0, 2, 60).astype(np.float64)
+    n_outputs = 3 if task is TaskKind.MULTICLASS else 1
+    case = case_of(X, y, task, n_levels=n_levels, n_outputs=n_outputs)
+    with_context(case, threads=2, max_rounds=2).fit()
+    assert threads_used == [2, 2]
+
+
+def test_a_model_predicts_with_the_threads_of_its_fit_and_few_rows_with_one(threads_used, monkeypatch):
+    case = with_context(LearnerCase.small(CATBOOST, TaskKind.BINARY), threads=2)
+    model = case.fit().model
+    threads_used.clear()
+    model.predict(case.held_out.X)
+    assert threads_used == [1, 1]
+    monkeypatch.setattr(MODULE, "VISITS_A_THREAD", 1)
+    model.predict(case.held_out.X)
+    assert threads_used == [1, 1, 2, 2]
+
+
+def test_a_loaded_model_uses_what_its_process_may(threads_used, monkeypatch, tmp_path):
+    case = LearnerCase.small(CATBOOST, TaskKind.BINARY)
+    case.fit().model.save(tmp_path)
+    model = CATBOOST.load(tmp_path)
+    monkeypatch.setattr(MODULE, "VISITS_A_THREAD", 1)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    threads_used.clear()
+    with threadpool_limits(2):
+        model.predict(case.held_out.X)
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in a worker
+        model.predict(case.held_out.X)
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    with threadpool_limits(1):  # as where the workers are this process
+        model.predict(case.held_out.X)
+    assert threads_used == [2, 2, 1, 1, 1, 1]
+
+
+def test_of_many_rows_a_few_nearly_always_tell_that_columns_differ(monkeypatch):
+    columns = MODULE._Columns(np.zeros(1), np.full(1, np.nan), {})
+    sizes = []
+    matrix = MODULE._Columns._matrix
+
+    def noted(columns, X):
+        sizes.append(len(X))
+        return matrix(columns, X)
+
+    monkeypatch.setattr(MODULE._Columns, "_matrix", noted)
+    X = np.zeros((5_000, 1))
+    assert not columns.tell_apart(X)
+    X[4_999] = 1.0
+    assert columns.tell_apart(X)
+    assert sizes == [1_000, 5_000] * 2
+    assert columns.tell_apart(np.arange(5_000.0)[:, np.newaxis])
+    assert sizes[4:] == [1_000]
 
 
 @pytest.mark.parametrize("task", list(TaskKind))

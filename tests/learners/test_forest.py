@@ -16,6 +16,7 @@ from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners import learner_for
 from tabular_automl.learners.forest_model import ForestModel
+from tabular_automl.learners.forest_nodes import ForestNodes
 from tabular_automl.testing import LearnerCase
 
 FAMILIES = ("extra_trees", "random_forest")
@@ -93,6 +94,10 @@ for folder in Path(".").iterdir():
         ("places", lambda values: values[1:], "'places' has shape"),
         ("numbers", lambda values: values + 1, "there twice"),
         ("centers", None, "the array 'centers' is missing"),
+        ("values", lambda values: values[::-1], "probe rows get other predictions"),
+        ("thresholds", lambda values: values[::-1], "probe rows get other predictions"),
+        ("probe_rows", lambda rows: rows[:, :-1], "probe rows have"),
+        ("probe_predictions", lambda values: values[:-1], "probe rows get other predictions"),
     ],
 )
 def test_tampered_arrays_are_refused(family, name, change, message, tmp_path):
@@ -115,6 +120,19 @@ def test_as_good_as_scikit_learns_own(family):
     own = {"extra_trees": ExtraTreesRegressor, "random_forest": RandomForestRegressor}[family]
     reference = own(50, min_samples_leaf=2, max_features=0.75, random_state=0).fit(train.X, train.y)
     assert loss < 1.1 * np.mean((reference.predict(held_out.X) - held_out.y) ** 2)
+
+
+def test_trees_that_were_watched_grow_no_heavier(family, monkeypatch):
+    kept = []
+    joined = ForestNodes.joined
+
+    def noted(parts):
+        kept.extend(parts)
+        return joined(parts)
+
+    monkeypatch.setattr(ForestNodes, "joined", noted)
+    LearnerCase.small(learner_for(family), TaskKind.BINARY).fit()
+    assert {name for tree in kept for name in vars(tree)} == {"sizes", "features", "thresholds", "values"}
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 12])

@@ -67,6 +67,15 @@ def test_rows_that_come_together_do_not_matter(pairs, monkeypatch):
     assert next(forest().trees(X[:0])).shape == (0, 1)
 
 
+def test_what_is_kept_to_walk_takes_16_bytes_a_node():
+    nodes = forest()
+    nodes.check(n_columns=4)
+    next(nodes.trees(X))
+    own = {"sizes", "features", "thresholds", "values"}
+    kept = sum(array.nbytes for name, array in vars(nodes).items() if name not in own)
+    assert kept == 16 * len(nodes.features) + 8 * nodes.n_trees
+
+
 @pytest.mark.parametrize("n_trees", [1, 2, 3, 5])
 def test_the_first_trees(n_trees):
     cut = forest().first(n_trees)

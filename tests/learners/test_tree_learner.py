@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tabular_automl.core.candidate import Value, freeze_params
+from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners import learner_for
 from tabular_automl.testing import LearnerCase
@@ -24,3 +26,35 @@ def test_regression_does_not_depend_on_the_targets_scale(family: str) -> None:
     np.testing.assert_allclose(moved.curve, plain.curve * 1e18, rtol=1e-3)
     X = case.held_out.X
     np.testing.assert_allclose((moved.model.predict(X) - 1e12) / 1e9, plain.model.predict(X), rtol=1e-3)
+
+
+@pytest.mark.parametrize("family", [*BOOSTED, "extra_trees", "random_forest"])
+@pytest.mark.parametrize("n_rows", [300, 5_000, 50_000])
+def test_what_is_left_out_is_reckoned_as_the_default_it_takes(family: str, n_rows: int) -> None:
+    learner, shape = learner_for(family), ProblemShape(TaskKind.REGRESSION, n_rows, 12, 2, 1)
+    params = learner.defaults(shape)
+    assert learner.expected_rounds(shape, ()) == learner.expected_rounds(shape, params)
+    assert learner.cost(shape, (), 100) == learner.cost(shape, params, 100)
+
+
+@pytest.mark.parametrize("family", BOOSTED)
+@pytest.mark.parametrize("value", [None, 0])
+def test_formulas_bear_what_a_fit_refuses(family: str, value: Value) -> None:
+    learner, shape = learner_for(family), ProblemShape(TaskKind.BINARY, 5_000, 12, 2, 1)
+    params = freeze_params({name: value for name, _ in learner.defaults(shape)})
+    assert learner.expected_rounds(shape, params) == learner.expected_rounds(shape, ())
+    assert learner.cost(shape, params, 100) == learner.cost(shape, (), 100)
+
+
+@pytest.mark.parametrize("family", BOOSTED)
+def test_what_names_no_learning_rate_is_not_hastened(family: str) -> None:
+    params = freeze_params({"moments": True})
+    assert learner_for(family).hasten(params, 3.0) == params
+
+
+@pytest.mark.parametrize("family", [*BOOSTED, "extra_trees", "random_forest"])
+def test_folds_that_never_look_ahead_have_no_levels_for_dates(family: str) -> None:
+    shape = ProblemShape(TaskKind.BINARY, 500, 3, 0, 1)
+    for time_ordered in (False, True):
+        params = learner_for(family).defaults(replace(shape, time_ordered=time_ordered))
+        assert dict(params)["moments"] is not time_ordered

@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_info
 from tabular_automl.core.candidate import Value, freeze_params
 from tabular_automl.core.errors import UnsupportedProblemError
 from tabular_automl.core.fitting import FittedModel, FloatArray, Rows
-from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners import learner_for
@@ -150,27 +149,6 @@ def test_numbers_beyond_single_precision_are_survived():
     outcome = replace(case, train=replace(case.train, X=X)).fit()
     assert np.isfinite(outcome.curve).all()
     assert np.isfinite(outcome.model.predict(X)).all()
-
-
-@pytest.mark.parametrize("task", list(TaskKind))
-def test_held_out_rows_are_only_watched(task):
-    case = LearnerCase.small(XGBOOST, task)
-    watched = case.fit().model
-    refit = XGBOOST.fit(case.train, None, case.params, replace(case.context, max_rounds=watched.rounds))
-    assert refit.complete
-    np.testing.assert_array_equal(refit.model.predict(case.held_out.X), watched.predict(case.held_out.X))
-
-
-@pytest.mark.parametrize("task", list(TaskKind))
-def test_the_curve_is_the_weighted_loss_of_predictions(task):
-    case = LearnerCase.small(XGBOOST, task)
-    weight = np.random.default_rng(0).exponential(size=len(case.held_out.y))
-    case = replace(case, held_out=replace(case.held_out, weight=weight))
-    outcome = case.fit()
-    for rounds in (1, 7, outcome.model.rounds):
-        predictions = outcome.model.predict(case.held_out.X, rounds)
-        loss = training_loss(task).loss(case.held_out.y, predictions, weight)
-        assert outcome.curve[rounds - 1] == pytest.approx(loss, rel=1e-5)
 
 
 @pytest.mark.parametrize("task", [TaskKind.BINARY, TaskKind.MULTICLASS])

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabular_automl.preprocessing import parsing
 from tabular_automl.preprocessing.parsing import (
     guess_rule,
     is_missing_token,
@@ -109,6 +110,25 @@ def test_a_naive_time_is_not_read_by_the_zone_of_the_one_before() -> None:
         "1970-01-01 00:00:10",
     ]
     assert parse_datetimes(texts).tolist() == [10.0] * 4
+
+
+@pytest.mark.parametrize(
+    "aware", ["1970-01-01T09+09:00", "1970-01-01 0900+0900", "1970-01-01T00Z", "1970-01-01 00 UTC"]
+)
+def test_times_with_a_zone_are_read_apart_from_those_without(
+    aware: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[str]] = []
+    read = parsing._all_to_seconds
+
+    def noted(texts: parsing.Texts, form: str) -> parsing.FloatArray:
+        batches.append(list(texts))
+        return read(texts, form)
+
+    monkeypatch.setattr(parsing, "_all_to_seconds", noted)
+    naive = ["1970-01-01", "1970-01-01T00", "1970-01-01 00:00", "1970-01"]
+    assert parse_datetimes([aware, *naive]).tolist() == [0.0] * 5
+    assert batches == [[aware], naive]
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,23 @@
 """A finished run put together by hand: a report reads records, not models."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from tabular_automl.core.candidate import Candidate, Origin, Recipe, freeze_params
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
-from tabular_automl.core.ensemble import Comparison, Ensemble, FittedEnsemble, HonestScore, Member
+from tabular_automl.core.ensemble import (
+    Comparison,
+    Ensemble,
+    FittedEnsemble,
+    FittedMember,
+    HonestScore,
+    Member,
+    ServedModel,
+)
+from tabular_automl.core.fitting import Encoder, FittedModel
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
 from tabular_automl.core.task import TargetType, Task, TaskKind
@@ -29,6 +38,17 @@ LINEAR = candidate("linear", "default")
 OWN = candidate("my_company.models.deep:VerySpecialNetwork", "with-a-very-long-label", Origin.USER)
 ZERO_RULE = candidate("baseline", "zero rule", Origin.BASELINE)
 ONE_RULE = candidate("baseline", "one rule (a column with quite a long name)", Origin.BASELINE)
+
+
+def served(who: Candidate, weight: float, *, refits: float) -> FittedMember:
+    """A member of two fold models and two refits that predicts with the latter to this share."""
+    models = (
+        ServedModel(cast("FittedModel", None), 5, share / 2, is_refit)
+        for share, is_refit in ((1 - refits, False), (refits, True))
+        for _ in range(2)
+        if share
+    )
+    return FittedMember(Member(who, weight), cast("Encoder", None), tuple(models))
 
 
 @pytest.fixture
@@ -73,7 +93,7 @@ def make_run(tmp_path: Any) -> MakeRun:
             "crossfits": (fit(LINEAR, 1.5), fit(LIGHTGBM, 1.0), fit(OWN, 2.0, n_folds=2)),
             "failures": (Failure(OWN, 3, "MemoryError: cannot\nallocate 12.3 GiB for an array", 12_345.678),),
             "ensemble": Ensemble((Member(LIGHTGBM, 0.75), Member(LINEAR, 0.25))),
-            "fitted": FittedEnsemble(()),
+            "fitted": FittedEnsemble((served(LIGHTGBM, 0.75, refits=0.5), served(LINEAR, 0.25, refits=0.0))),
             "score": HonestScore(0.91234 * scale, 0.88 * scale, 0.94 * scale, METRIC[kind], 0.004 * scale, N),
             "comparisons": (
                 Comparison("zero rule", 0.5 * scale, 0.41 * scale, 0.38 * scale, 0.44 * scale),

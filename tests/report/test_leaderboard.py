@@ -1,9 +1,12 @@
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from tabular_automl.core.crossfit import Failure
 from tabular_automl.core.metrics import metric_named
 from tabular_automl.core.run import Run
 from tabular_automl.core.task import TaskKind
@@ -42,9 +45,46 @@ def test_scores_are_of_the_rows_the_ensemble_rests_on(make_run: MakeRun) -> None
 
 
 def test_fewer_folds_are_said(make_run: MakeRun) -> None:
-    board = leaderboard(make_run())
-    short = board[board["folds"] == "2"]
-    assert short["status"].tolist() == ["2 of 4 folds"]
+    board = leaderboard(make_run()).set_index("name")["folds"]
+    assert board.loc["VerySpecialNetwork/..."].tolist() == ["2 of 4", pd.NA]
+    assert board.loc["ensemble"] == board.loc["linear/default"] == "4"
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({}, "ok"),
+        ({"complete": False}, "cut short"),
+        ({"max_rounds": 3}, "capped"),
+        ({"max_rounds": 4}, "ok"),
+        ({"hastened": True}, "faster steps"),
+        ({"max_rounds": 3, "hastened": True}, "capped, faster..."),
+        ({"complete": False, "max_rounds": 3}, "cut short, capped"),
+    ],
+)
+def test_the_status_says_all_that_was_done_for_want_of_time(
+    make_run: MakeRun, changes: dict[str, Any], status: str
+) -> None:
+    run = make_run()
+    linear, lightgbm, own = run.crossfits
+    first, *others = own.folds
+    found = replace(
+        own,
+        candidate=replace(own.candidate, hastened=changes.get("hastened", False)),
+        folds=(replace(first, complete=changes.get("complete", True)), *others),
+        max_rounds=changes.get("max_rounds"),
+    )
+    board = leaderboard(replace(run, crossfits=(linear, lightgbm, found), failures=())).set_index("name")
+    assert board.loc["VerySpecialNetwork/...", "status"] == status
+    assert board.loc["lightgbm/default", "status"] == "ok"
+
+
+def test_who_was_skipped_is_no_failure(make_run: MakeRun) -> None:
+    run = make_run()
+    skipped = Failure(replace(run.crossfits[0].candidate, label="late"), None, "12 s left", 0.0, skipped=True)
+    board = leaderboard(replace(run, failures=(*run.failures, skipped))).set_index("name")
+    assert board.loc["linear/late", "status"] == "skipped"
+    assert board["rank"].isna().tolist() == [False] * 6 + [True, True]
 
 
 def test_repeats_are_shown_beside_the_folds(make_run: MakeRun) -> None:
@@ -92,7 +132,10 @@ def test_weights_are_the_ensembles(make_run: MakeRun) -> None:
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e5, 1e9])
 def test_a_printed_line_fits_110_columns(scale: float, make_run: MakeRun) -> None:
-    lines = leaderboard(make_run(TaskKind.REGRESSION, scale)).to_string(index=False).split("\n")
+    run = make_run(TaskKind.REGRESSION, scale)
+    linear, *others = run.crossfits
+    hastened = replace(linear, candidate=replace(linear.candidate, hastened=True), max_rounds=1)
+    lines = leaderboard(replace(run, crossfits=(hastened, *others))).to_string(index=False).split("\n")
     assert max(map(len, lines)) <= 110
 
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tabular_automl.core.ensemble import Comparison
+from tabular_automl.core.crossfit import Failure
+from tabular_automl.core.ensemble import Comparison, FittedEnsemble
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.core.task import TaskKind
@@ -109,6 +110,9 @@ def test_repeats_are_said(make_run: MakeRun) -> None:
     report = text_report(replace(run, crossfits=(linear, lightgbm, thrice, own))).replace("\n  ", " ")
     assert "Repeats: 1 of 3 candidates on 3 repeats of the folds, each dealt anew" in report
     assert "Members were fitted on" not in report, "all rows are covered by all members"
+    assert "Members rest on 1 to 3 repeats of the folds: who was repeated was chosen on the rows" in report
+    alike = replace(linear, folds=linear.folds * 3, n_repeats=3)
+    assert "Members rest on" not in text_report(replace(run, crossfits=(alike, thrice, own)))
     twice = replace(linear, folds=linear.folds * 2, n_repeats=2)
     report = text_report(replace(run, crossfits=(twice, thrice, own))).replace("\n  ", " ")
     assert "Repeats: 2 of 3 candidates on 2 to 3 repeats" in report
@@ -128,9 +132,40 @@ def test_a_candidate_with_several_results_was_tried_once(make_run: MakeRun) -> N
     assert "chosen from 3 candidates." in text_report(twice).replace("\n  ", " ")
 
 
-def test_ordered_in_time_the_report_says_whose_model_predicts(make_run: MakeRun) -> None:
-    assert "fold 0 alone" not in text_report(make_run())
-    assert "models of fold 0 alone" in text_report(make_run(scheme="time-ordered")).replace("\n  ", " ")
+def test_numbers_of_the_leaderboard_have_the_digits_they_were_rounded_to(make_run: MakeRun) -> None:
+    report = text_report(make_run())
+    assert " 24691.4  " in report
+    assert " 12345.7  " in report
+
+
+def test_what_members_predict_with_is_said(make_run: MakeRun) -> None:
+    report = text_report(make_run()).replace("\n  ", " ")
+    half = "1 of 2 members predicts with refits on all rows (50%) and the fold models: lightgbm/default."
+    assert f"New rows: {half}" in report
+    assert "New rows: 1 of 2 members predicts with the fold models alone: linear/default." in report
+    ordered = text_report(make_run(scheme="time-ordered")).replace("\n  ", " ")
+    assert "1 of 2 members predicts with the model of fold 0 alone, which was trained on the most" in ordered
+
+
+def test_members_that_all_predict_alike_take_one_line(make_run: MakeRun) -> None:
+    run = make_run()
+    lightgbm, linear = run.fitted.members
+    alone = tuple(replace(model, share=0.5) for model in lightgbm.models if model.is_refit)
+    refits = (replace(lightgbm, models=alone), replace(linear, models=alone))
+    report = text_report(replace(run, fitted=FittedEnsemble(refits)))
+    assert "New rows: 2 of 2 members predict with refits on all rows alone.\n" in report
+    assert report.count("New rows:") == 1
+
+
+def test_who_was_skipped_is_said_and_is_no_candidate_that_was_tried(make_run: MakeRun) -> None:
+    run = make_run()
+    assert "Skipped\n---" not in text_report(run)
+    late = replace(run.crossfits[0].candidate, params=(), label="late")
+    skipped = Failure(late, None, "12 s left, 40 s expected.", 0.0, skipped=True)
+    report = text_report(replace(run, failures=(skipped,))).replace("\n  ", " ")
+    assert "Skipped\n-------\n* linear/late: 12 s left, 40 s expected.\n" in report
+    assert "Failures" not in report
+    assert "chosen from 3 candidates." in report
 
 
 def test_findings_come_with_the_way_out(make_run: MakeRun) -> None:

@@ -21,6 +21,17 @@ def test_the_worst_column_decides() -> None:
     check_deviating_share(REPORT, 0.2)
 
 
+def test_all_that_a_column_loses_counts_together() -> None:
+    """A cell is unreadable, infinite or newly missing, never two of them."""
+    more = (Deviation("c", "unparseable", 9, ("z",)), Deviation("c", "infinite", 2))
+    report = SchemaReport(100, (*REPORT.deviations, *more))
+    with pytest.raises(
+        SchemaError, match=r"'c': 21.0% of 100 rows .*\(new_missing; unparseable, such as 'z'; infinite\)"
+    ):
+        check_deviating_share(report, 0.2)
+    check_deviating_share(report, 0.21)
+
+
 def test_a_changed_type_loses_nothing() -> None:
     check_deviating_share(SchemaReport(100, REPORT.deviations[:1]), 0.0)
 

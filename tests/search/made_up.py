@@ -94,11 +94,14 @@ class Listener:
 
     problem: Problem
     budget: Budget
+    seed: int = 0
     observations: Observations = field(default_factory=Observations)
     messages: list[str] = field(default_factory=list)
+    warnings: int = 0
 
-    def emit(self, stage: str, message: str) -> None:
+    def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:
         self.messages.append(f"{stage}: {message}")
+        self.warnings += is_warning
 
     def in_driver(self) -> "Listener":
         return self
@@ -214,7 +217,9 @@ def made_up(
         for f in range(n_folds)
     )
     rows = np.sort(
-        np.concatenate([fold.held_out for fold in problem.folds.folds[: min(n_folds, len(problem.folds))]])
+        np.concatenate(
+            [fold.held_out for fold in problem.folds.folds[: min(n_folds, problem.folds.folds_per_repeat)]]
+        )
     )
     if candidate.family == "prior":
         predictions = np.full((len(rows), 1), problem.y.mean())

@@ -209,4 +209,5 @@ def test_every_family_gets_cheaper_from_rung_to_rung(
     assert 0 < given_.cheapest(candidate).seconds < costs[0]
     hastened = given_.offer(candidate, Rung(None, 2.0)).request.candidate
     assert (hastened.family, hastened.recipe) == (candidate.family, candidate.recipe)
-    assert replace(hastened, params=candidate.params) == candidate
+    assert hastened.hastened == (hastened.params != candidate.params)
+    assert replace(hastened, params=candidate.params, hastened=False) == candidate

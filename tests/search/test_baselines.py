@@ -4,11 +4,13 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from tabular_automl.core.candidate import Origin
-from tabular_automl.core.crossfit import CommonRows, CrossFit
+from tabular_automl.core.crossfit import CrossFit, shared_rows
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.metrics import METRICS
 from tabular_automl.core.options import Options
@@ -61,7 +63,7 @@ def test_every_baseline_covers_the_held_out_rows_of_all_folds(kind: TaskKind) ->
             assert fit.predictions.min() >= 0
             assert fit.predictions.max() <= 1
     assert len({fit.candidate.key for fit in baselines.values()}) == len(baselines)
-    assert CommonRows.of(tuple(baselines.values())).n_rows == problem.n_rows
+    assert len(shared_rows(tuple(baselines.values()))) == problem.n_rows
 
 
 @pytest.mark.parametrize("kind", list(TaskKind))
@@ -177,6 +179,53 @@ def test_existing_predictions_may_be_missing_on_some_rows() -> None:
     fit = fitted(problem, existing)["existing system"]
     assert np.array_equal(fit.rows, np.flatnonzero(np.arange(problem.n_rows) % 3))
     assert np.array_equal(fit.predictions[:, 0], problem.y[fit.rows])
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS])
+@pytest.mark.parametrize("frame_of", [pl.DataFrame, pa.table, pd.DataFrame])
+def test_columns_of_any_frame_are_taken_by_name(kind: TaskKind, frame_of: Any) -> None:
+    problem = problem_of(kind)
+    classes = problem.task.classes
+    shares = np.random.default_rng(0).dirichlet(np.ones(len(classes)), problem.n_rows)
+    given = frame_of({str(label): shares[:, code] for code, label in reversed([*enumerate(classes)])})
+    found = fitted(problem, given)["existing system"].predictions
+    np.testing.assert_allclose(found, shares if kind is TaskKind.MULTICLASS else shares[:, 1:])
+
+
+def test_classes_that_are_numbers_are_found_under_names_of_text() -> None:
+    frame = small_frame(TaskKind.BINARY)
+    frame["target"] = np.where(frame["target"] == "yes", 7, 3)
+    problem = ingest(frame, Options("target", task="binary"))
+    share = np.linspace(0.1, 0.9, problem.n_rows)
+    for given in (
+        pd.DataFrame({"7": share, "3": 1 - share}),
+        pd.DataFrame({7: share, 3: 1 - share}),
+        pd.DataFrame({0: 1 - share, 1: share}),
+    ):
+        np.testing.assert_allclose(fitted(problem, given)["existing system"].predictions[:, 0], share)
+
+
+@pytest.mark.parametrize("frame_of", [pl.DataFrame, pa.table, pd.DataFrame])
+def test_columns_of_other_names_are_not_taken_by_position(frame_of: Any) -> None:
+    problem = problem_of(TaskKind.BINARY)
+    share = np.linspace(0.1, 0.9, problem.n_rows)
+    given = frame_of({"p_yes": share, "p_no": 1 - share})
+    match = r"columns 'p_yes', 'p_no'; the classes of 'target' are 'no', 'yes'\. Name each column by its"
+    with pytest.raises(InputError, match=match):
+        fitted(problem, given)
+
+
+@pytest.mark.parametrize("as_series", [True, False])
+def test_the_probability_of_the_wrong_class_is_refused(*, as_series: bool) -> None:
+    problem = problem_of(TaskKind.BINARY)
+    share = pd.Series(np.linspace(0.1, 0.9, problem.n_rows))
+    for name, is_right in (("no", False), ("yes", True), ("score", True)):
+        given = share.rename(name) if as_series else share.to_frame(name)
+        if is_right:
+            np.testing.assert_array_equal(fitted(problem, given)["existing system"].predictions[:, 0], share)
+            continue
+        with pytest.raises(InputError, match=r"'no', the other class\. Pass the probability of 'yes'"):
+            fitted(problem, given)
 
 
 @pytest.mark.parametrize(

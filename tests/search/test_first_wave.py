@@ -19,7 +19,7 @@ from made_up import (  # type: ignore[import-not-found]
 )
 
 from tabular_automl.core.candidate import Candidate, Origin
-from tabular_automl.core.crossfit import CrossFit
+from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.search import first_wave
 from tabular_automl.search.allocate import FEW_ROWS, LADDER, LADDER_ON_FEW_ROWS, Allocation, Offer, Rung
 from tabular_automl.search.cost_model import CostModel
@@ -57,15 +57,20 @@ def price_of(wave: tuple[Candidate, ...]) -> float:
     return sum(CostModel(SHAPE).fold_seconds(candidate) for candidate in wave)
 
 
+def bound_of(wave: tuple[Candidate, ...], seconds: float) -> float:
+    """What one candidate may take: of few, each may take its equal part of the wave's share."""
+    return max(CANDIDATE_SHARE, WAVE_SHARE / len(wave)) * seconds
+
+
 def affordable(wave: tuple[Candidate, ...], seconds: float, allocation: Allocation) -> list[Candidate]:
     """Those who could be in the wave at all."""
-    bound = CANDIDATE_SHARE * seconds
+    bound = bound_of(wave, seconds)
     return [candidate for candidate in wave if allocation.affordable(candidate, bound) is not None]
 
 
 def common_rungs(shares: dict[Candidate, Offer | None], seconds: float, allocation: Allocation) -> list[Rung]:
     """The rungs, from dear to cheap, on each of which all would cost what they were offered for."""
-    bound = CANDIDATE_SHARE * seconds
+    bound = bound_of(tuple(shares), seconds)
     offers = [(candidate, offer) for candidate, offer in shares.items() if offer is not None]
     return [
         rung
@@ -105,8 +110,8 @@ def test_the_wave_and_each_candidate_keep_to_their_shares(
         return
     n_fits = sum(offer.request.n_folds for offer in offers)
     assert sum(offer.seconds for offer in offers) <= WAVE_SHARE * seconds * min(cores, n_fits) * (1 + 1e-9)
-    share = CANDIDATE_SHARE if affordable(wave, seconds, allocation) else WAVE_SHARE
-    assert all(offer.seconds <= allocation.core_seconds(offer, share * seconds) for offer in offers)
+    bound = bound_of(wave, seconds) if affordable(wave, seconds, allocation) else WAVE_SHARE * seconds
+    assert all(offer.seconds <= allocation.core_seconds(offer, bound) for offer in offers)
 
 
 @settings(deadline=None)
@@ -119,7 +124,7 @@ def test_all_are_on_one_rung_but_those_that_would_exceed_their_share(
     if not affordable(wave, seconds, allocation):
         return
     offers = {candidate: offer for candidate, offer in shares.items() if offer is not None}
-    bound = CANDIDATE_SHARE * seconds
+    bound = bound_of(wave, seconds)
     common = common_rungs(shares, seconds, allocation)
     assert common
     for candidate, offer in offers.items():
@@ -138,7 +143,7 @@ def test_as_many_leaders_as_fit_are_on_the_dearest_rung_that_they_can_afford_tog
     leaders = affordable(wave, seconds, allocation)[:LEADERS]
     if not leaders:
         return
-    core_seconds, bound = WAVE_SHARE * seconds * cores, CANDIDATE_SHARE * seconds
+    core_seconds, bound = WAVE_SHARE * seconds * cores, bound_of(wave, seconds)
 
     def fit_on(rung: Rung, count: int) -> bool:
         return sum(cost_below(allocation, rung, one, bound) for one in leaders[:count]) <= core_seconds
@@ -161,7 +166,8 @@ def test_nobody_who_comes_later_changes_what_those_before_get(
     leaders = affordable(wave, seconds, allocation)[:LEADERS]
     if not leaders:
         return
-    for end in range(wave.index(leaders[-1]) + 1, len(wave)):
+    # A wave of one may take more than one of several.
+    for end in range(max(2, wave.index(leaders[-1]) + 1), len(wave)):
         without, _ = shared(wave[:end], seconds, cores=cores, ladder=ladder)
         for candidate, offer in without.items():
             assert fitted_as(shares[candidate]) == fitted_as(offer)
@@ -216,7 +222,7 @@ def test_whoever_is_left_out_is_too_dear_or_had_no_room_at_its_turn(
             assert candidate in staying
             room -= offer.seconds
         elif candidate in staying:
-            assert cost_below(allocation, common, candidate, CANDIDATE_SHARE * seconds) > room
+            assert cost_below(allocation, common, candidate, bound_of(wave, seconds)) > room
 
 
 def test_a_hopeless_candidate_takes_nothing_from_the_others() -> None:
@@ -350,6 +356,13 @@ def test_probes_are_made_only_where_time_may_be_short(world: World) -> None:
     assert world.probed == list(WAVE)
 
 
+def test_one_of_each_family_is_probed(world: World) -> None:
+    own = [priced(f"own {number}", 1.0, FIRST, origin=Origin.USER) for number in range(3)]
+    dear = priced("dear", 1e6, SECOND, origin=Origin.USER)
+    first_wave(world.problem, (PRIOR, *own, dear, *WAVE), world.runtime(limit_for(FULL)))
+    assert world.probed == [own[0], *WAVE[1:]]
+
+
 def test_no_probe_of_what_is_much_too_dear_by_any_measure(world: World) -> None:
     hopeless = priced("hopeless", 1e6, THIRD)
     first_wave(world.problem, (PRIOR, *WAVE[:2], hopeless), world.runtime(30.0))
@@ -365,29 +378,43 @@ def test_paces_are_kept_for_later_stages(world: World) -> None:
 def test_whoever_is_skipped_is_told_with_seconds_and_way_out(world: World) -> None:
     hopeless = [priced("hopeless", 4_000.0, SECOND), priced("worse", 8_000.0, THIRD)]
     runtime = world.runtime(60.0)
-    first_wave(world.problem, (PRIOR, WAVE[0], *hopeless), runtime)
-    said = runtime.messages
-    assert len(said) == 2
-    for candidate, message in zip(hopeless, said, strict=True):
+    *_, second, third = first_wave(world.problem, (PRIOR, WAVE[0], *hopeless), runtime)
+    assert len(runtime.messages) == runtime.warnings == 2
+    for candidate, message, failure in zip(hopeless, runtime.messages, (second, third), strict=True):
         pattern = (
-            r"fit: (.+) skipped in the first wave: ([\d.]+) s are for all of its candidates, at least "
-            r"([\d.]+) s expected for this one, and those before it come first\. "
-            r"Raise time_limit to include it\."
+            r"([\d.]+) s are for all candidates of the first wave, at least ([\d.]+) s expected for this "
+            r"one, and those before it come first\. Raise time_limit to include it\."
         )
-        found = re.fullmatch(pattern, message)
-        assert found is not None, message
-        name, left, expected = found.groups()
-        assert name == candidate.name
+        assert isinstance(failure, Failure)
+        found = re.fullmatch(pattern, failure.reason)
+        assert found is not None, failure
+        left, expected = found.groups()
         assert 0 < float(left) < WAVE_SHARE * 60 < float(expected)
+        assert message == f"fit: {candidate.name} skipped: {failure.reason}"
+        assert failure == Failure(candidate, None, failure.reason, 0.0, skipped=True)
 
 
 def test_nobody_is_skipped_in_silence(world: World) -> None:
     for limit in (0.5, 2.0, 5.0, 20.0, 100.0):
         world.forget()
         runtime = world.runtime(limit)
-        first_wave(world.problem, STARTS, runtime)
+        found = first_wave(world.problem, STARTS, runtime)
         silent = {candidate.label for candidate in WAVE} - set(world.labels)
         assert len(runtime.messages) == len(silent)
+        skipped = [result for result in found if isinstance(result, Failure) and result.skipped]
+        assert {failure.candidate.label for failure in skipped} == silent
+
+
+def test_whose_turn_never_came_is_skipped_too(world: World) -> None:
+    world.slowness = {FIRST: 1e4}
+    runtime = world.runtime(limit_for(5 * FULL))
+    *_, second, third = first_wave(world.problem, STARTS, runtime)
+    assert world.labels == ["a"]
+    assert second == Failure(WAVE[1], None, "the run ended before its turn.", 0.0, skipped=True)
+    assert third.candidate == WAVE[2]
+    assert runtime.messages == [
+        f"fit: {candidate.name} skipped: the run ended before its turn." for candidate in WAVE[1:]
+    ]
 
 
 def test_candidates_that_become_the_same_when_hastened_are_fitted_once(world: World) -> None:

@@ -87,17 +87,15 @@ def test_what_becomes_another_when_hastened_is_not_fitted_again(world: World) ->
 
 def test_no_proposal_is_expected_to_take_more_than_its_share(world: World) -> None:
     starts = (*STARTS, *(priced(f"dear{n}", 2.0**n, FIRST, origin=Origin.PORTFOLIO) for n in range(6)))
-    capped = 0
     for limit in (5.0, 8.0, 15.0, 30.0, 60.0):
         world.forget()
         runtime = world.runtime(limit)
         grow(world.problem, starts, first_of(world), runtime)
         assert world.asked
-        capped += sum(request.max_rounds is not None for request in world.requests)
+        assert all(request.max_rounds is None for request in world.requests), "fits cut short"
         for request, left in world.asked:
             free = (left - REPEAT_SHARE * limit) / SAFETY
             assert expected_seconds(world, request) <= CANDIDATE_SHARE * free + 1e-9
-    assert capped > 0
 
 
 @pytest.mark.parametrize("limit", [3.0, 5.0, 7.0])
@@ -189,6 +187,18 @@ def test_a_family_that_only_fails_is_left_alone(world: World) -> None:
     assert [label for label in world.labels if label.startswith("b")] == ["b1"]
     assert [result.candidate.label for result in found if isinstance(result, Failure)] == ["b1"]
     assert "c4" in world.labels
+
+
+@pytest.mark.parametrize("limit", [None, 1000.0])
+def test_whoever_was_skipped_may_come_now_and_is_no_failure(world: World, limit: float | None) -> None:
+    skipped = [Failure(c, None, "dear", 0.0, skipped=True) for c in (WAVE[1], REST[1], WAVE[2])]
+    first: Results = [*first_of(world, WAVE[:1]), *skipped]
+    found = grow(world.problem, STARTS, first, world.runtime(limit))
+    assert len(found) == len(world.labels)
+    assert sorted(world.labels) == sorted(candidate.label for candidate in (*WAVE[1:], *REST))
+    world.forget()
+    grow(world.problem, STARTS, first, world.runtime(limit, count=3))
+    assert world.labels == ["b", "c"], "one of three is fitted"
 
 
 def test_a_family_with_a_result_may_fail_and_is_tried_on(world: World) -> None:

@@ -131,8 +131,6 @@ def test_rows_of_the_portfolio_are_what_families_know() -> None:
         if name in row.changes and not parameter.contains(row.changes[name])
     }
     assert {(family, name) for family, name, _ in drawn} <= {
-        ("catboost", "max_ctr_complexity"),
-        ("catboost", "one_hot_max_size"),
         ("xgboost", "colsample_bylevel"),
     }
     unknown = {

@@ -20,7 +20,7 @@ def results_of(world: World, noise: float = 1.0) -> tuple[CrossFit, ...]:
 
 
 def members_of(world: World, results: tuple[CrossFit | Failure, ...]) -> list[str]:
-    chosen = choose(world.problem, results, seconds=0.1)
+    chosen = choose(world.problem, results)
     assert chosen is not None
     return [fit.candidate.label for fit, _ in chosen.weighted]
 
@@ -65,7 +65,7 @@ def test_a_capped_fit_is_repeated_with_its_cap(world: World) -> None:
 
 def test_repeats_start_only_if_they_can_finish_and_leave_time_for_refits(world: World) -> None:
     results = results_of(world)
-    chosen = choose(world.problem, results, seconds=0.1)
+    chosen = choose(world.problem, results)
     assert chosen is not None
     refits = refit_seconds(chosen.weighted, world.problem)
     n_asked = []

@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tabular_automl.core.candidate import Recipe, freeze_params
-from tabular_automl.core.fitting import FitOutcome
+from tabular_automl.core.fitting import FitOutcome, Rows
 from tabular_automl.learners.prior import Prior
 from tabular_automl.testing import FakeLearner, check_learner, learner_checks
 
@@ -28,6 +29,27 @@ class CurveTooShort(FakeLearner):
     def fit(self, train, held_out, params, context):
         outcome = super().fit(train, held_out, params, context)
         return FitOutcome(outcome.model, outcome.curve[:1], outcome.complete)
+
+
+class IgnoresHeldOutWeights(FakeLearner):
+    def fit(self, train, held_out, params, context):
+        held_out = held_out and replace(held_out, weight=None)
+        return super().fit(train, held_out, params, context)
+
+
+class LearnsFromHeldOutRows(FakeLearner):
+    def fit(self, train, held_out, params, context):
+        if held_out is not None and train.weight is None:
+            train = Rows(np.vstack([train.X, held_out.X]), np.append(train.y, held_out.y))
+        return super().fit(train, held_out, params, context)
+
+
+class SilentOnMissingCells(FakeLearner):
+    capabilities = replace(FakeLearner.capabilities, handles_missing=False)
+
+
+class SilentOnCategories(FakeLearner):
+    capabilities = replace(FakeLearner.capabilities, handles_categories=False)
 
 
 class IgnoresWeights(FakeLearner):
@@ -119,6 +141,10 @@ class HastensIntoRuin(FakeLearner):
     [
         (ForgetsToSayItStopped, AssertionError, "complete=False"),
         (CurveTooShort, AssertionError, "losses for"),
+        (IgnoresHeldOutWeights, AssertionError, "predictions of weighted rows say"),
+        (LearnsFromHeldOutRows, AssertionError, "held-out rows moved"),
+        (SilentOnMissingCells, AssertionError, "leaves NaN: handles_missing=True"),
+        (SilentOnCategories, AssertionError, "codes levels: handles_categories=True"),
         (IgnoresWeights, AssertionError, "weights did not move"),
         (ChangesItsInput, ValueError, "read-only"),
         (DefaultsOutsideItsSpace, AssertionError, "outside the space"),

@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+
+from tabular_automl.learners.patience import LEAST, Patience, waiting_rounds
+
+
+def stopped_after(losses: list[float], most: int | None) -> int | None:
+    patience = Patience(most)
+    return next((n for n, loss in enumerate(losses, start=1) if patience.ran_out(n, loss)), None)
+
+
+def test_a_fit_whose_best_round_came_soon_waits_less() -> None:
+    waits = [waiting_rounds(best, 300) for best in (0, 10, 100, 450, 10_000)]
+    assert waits == [LEAST, LEAST + 10, LEAST + 100, 300, 300]
+    assert [waiting_rounds(best, 20) for best in (0, 1_000)] == [20, 20]
+
+
+@pytest.mark.parametrize("best", [1, 40, 400])
+def test_it_runs_out_that_many_rounds_after_the_best(best: int) -> None:
+    losses = [abs(n - best) / 1_000 for n in range(1, 2_000)]
+    assert stopped_after(losses, 300) == best + waiting_rounds(best, 300)
+    assert stopped_after(losses, None) is None
+
+
+def test_rounds_without_a_loss_count_as_waiting() -> None:
+    patience = Patience(3)
+    assert [patience.ran_out(n, loss) for n, loss in enumerate([1.0, None, np.nan, None], start=1)] == [
+        False, False, False, True,
+    ]  # fmt: skip
