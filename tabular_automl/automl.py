@@ -145,7 +145,7 @@ def fit(
         schema, candidates, families, existing, human_level, run_dir, progress, strict, missing_target,
     )  # fmt: skip
     budget = Budget.start(options)
-    with Workers.start(budget, options.families) as workers:
+    with Workers.start(budget, options.named_families) as workers:
         check_families(options)
         problem = ingest(df, options)
         starts = static_portfolio(problem, options)

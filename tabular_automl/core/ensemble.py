@@ -31,10 +31,11 @@ class HonestScore:
     Attributes
     ----------
     value
-        Expected score of the whole procedure: selection and weighting repeated on in-bag rows and scored
-        on out-of-bag rows. Not repeated are two choices made on the scored rows: which candidates are weighed
-        together where some ran on fewer folds than others, and which of them were repeated on folds dealt
-        anew, so that their predictions are means over several models.
+        Expected score of the procedure: a greedy selection repeated on in-bag rows and scored on out-of-bag
+        rows. The ensemble is the mean of many selections, so this errs on the pessimistic side. Not repeated
+        are choices made on the scored rows: which candidates are weighed together where some ran on fewer
+        folds than others, which were proposed, which were repeated on folds dealt anew and, for candidates on
+        a single fold, the stopping round.
     low, high
         Ends of the 95% interval. It covers the sampling of rows and the choice of the ensemble; not a shift
         of the data, nor the variation of refitted base models. Infinite where it is unknown: too few rows or

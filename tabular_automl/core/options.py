@@ -54,6 +54,13 @@ class Options:
         return {} if self.schema is None else self.schema
 
     @property
+    def named_families(self) -> tuple[str, ...] | None:
+        """The families that may be fitted, the user's own candidates' among them; None: all of them."""
+        if self.families is None:
+            return None
+        return tuple(dict.fromkeys([*self.families, *(family for family, _ in self.candidates)]))
+
+    @property
     def seconds(self) -> float | None:
         """Seconds the fit may take, None for no limit; ``auto`` leaves a run bounded by counts alone."""
         if isinstance(self.time_limit, str):

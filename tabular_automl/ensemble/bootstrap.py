@@ -1,4 +1,4 @@
-"""The bootstrap behind the honest score: the whole selection, repeated on rows that do not score it."""
+"""The bootstrap behind the honest score: a selection, repeated on rows that do not score it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,7 +123,8 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
 
     Whole blocks are drawn where the pool has blocks. To bound the time, the number of draws and selections,
     and of the in-bag rows a selection looks at, follow from the pool's sizes alone (`selection_cost`), never
-    from the clock; a selection on fewer rows errs on the pessimistic side.
+    from the clock; a selection on fewer rows errs on the pessimistic side, and so does a single one where the
+    chosen ensemble is the mean of many.
 
     Parameters
     ----------

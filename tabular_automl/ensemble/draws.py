@@ -36,10 +36,13 @@ def units_of(pool: Pool) -> NDArray[np.intp]:
     return np.arange(pool.n_rows) if pool.blocks is None else np.unique(pool.blocks, return_inverse=True)[1]
 
 
-def bootstrap_draws(pool: Pool, rng: np.random.Generator, n_draws: int) -> Iterator[NDArray[np.intp]]:
+def bootstrap_draws(
+    pool: Pool, rng: np.random.Generator, n_draws: int, *, judged_inside: bool = False
+) -> Iterator[NDArray[np.intp]]:
     """Yield how often each row is drawn; drawn again where the metric cannot judge the rows left out.
 
-    Whole blocks are drawn where the pool has blocks.
+    Whole blocks are drawn where the pool has blocks. With ``judged_inside`` the rows drawn are those that the
+    metric must be able to judge.
     """
     units = units_of(pool)
     n_units = int(units.max()) + 1
@@ -47,7 +50,7 @@ def bootstrap_draws(pool: Pool, rng: np.random.Generator, n_draws: int) -> Itera
     found = 0
     for _ in range(20 * n_draws):
         multiplicity = np.bincount(rng.integers(0, n_units, n_units), minlength=n_units)[units]
-        if _can_be_judged(pool, weight * (multiplicity == 0)):
+        if _can_be_judged(pool, weight * (multiplicity > 0 if judged_inside else multiplicity == 0)):
             found += 1
             yield multiplicity
         if found == n_draws:

@@ -18,6 +18,9 @@ def honest_score(resamples: Resamples) -> HonestScore:
     fitted again on other rows. A bag's out-of-fold score comes from one model a row and repeat, while new
     rows get the whole bag: the value is a little pessimistic in that respect, and shown unadjusted.
 
+    A draw repeats a single selection, while the ensemble is the mean of many (`bagged_weights`), which
+    depends less on the rows: the optimism taken off is a little too large.
+
     Noise can make the optimism come out negative; it is taken as at least 0, so that the value is never
     better than the score on the rows that chose. Where too few rows or blocks carry the metric, the ends are
     infinite.

@@ -71,7 +71,8 @@ def _refits(
         else:
             refits.setdefault(result.candidate.key, []).append(result)
     made = sum(len(found) for found in refits.values())
-    of_time = f"; there was no time for {wanted} more" if wanted else ""
+    why = "the run was stopped before" if runtime.budget.cancelled else "there was no time for"
+    of_time = f"; {why} {wanted} more" if wanted else ""
     runtime.emit(
         "weigh", f"Fitted {len(refits)} of {len(chosen)} members again on all rows, {made} models{of_time}."
     )
@@ -84,8 +85,10 @@ def _loading_seconds(chosen: Sequence[CrossFit], problem: Problem, runtime: Runt
     for fit in chosen:
         folds = _able_folds(fit, problem)
         of_folds = runtime.observations.loading(fold.folder for fold in folds)
-        of_refits = REFIT_SIZE * n_copies(fit, COPIES) * of_folds / len(folds)
-        total += of_folds + of_refits if serves_bag(problem) else max(of_folds, of_refits)
+        copies, a_refit = n_copies(fit, COPIES), REFIT_SIZE * of_folds / len(folds)
+        # A single copy of several joins the fold models, wherever more of them take their place.
+        beside = copies if serves_bag(problem) else min(copies, FEWEST_COPIES) - 1
+        total += max(of_folds + beside * a_refit, copies * a_refit)
     return total
 
 

@@ -417,7 +417,9 @@ def _threads_of_process() -> int:
     """Return what `OMP_NUM_THREADS` and threadpoolctl allow (-1: all cores); CatBoost asks neither."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     allowed = [int(pool["num_threads"]) for pool in threadpool_info()]
-    return min([*allowed, int(asked)] if asked.isdigit() else allowed, default=-1) or -1
+    if asked.isdecimal() and int(asked) > 0:
+        allowed.append(int(asked))
+    return min(allowed, default=-1)
 
 
 def _with_every_class(train: Rows, shape: ProblemShape) -> Rows:

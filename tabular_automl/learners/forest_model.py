@@ -131,9 +131,9 @@ def _probe_rows(columns: ForestColumns, nodes: ForestNodes) -> FloatArray:
     """
     rng = np.random.default_rng(0)
     rows = np.full((PROBE_ROWS, len(columns.numbers) + len(columns.categories)), np.nan)
-    of_numbers = nodes.features[nodes.features >= 0]
-    thresholds = nodes.thresholds[of_numbers < len(columns.numbers)].astype(np.float64)
-    of_numbers = of_numbers[of_numbers < len(columns.numbers)]
+    inner = nodes.features[nodes.features >= 0]
+    is_number = inner < len(columns.numbers)
+    of_numbers, thresholds = inner[is_number], nodes.thresholds[is_number].astype(np.float64)
     for row in rows:
         if len(of_numbers):
             seen = rng.integers(0, len(of_numbers), min(len(of_numbers), PROBE_NODES))

@@ -27,8 +27,8 @@ REPEAT_SHARE = 0.2
 LEAST_WEIGHT = 0.15
 # Fewer folds than the others have would leave fewer rows to weigh all of them on.
 LADDER = (Rung(None, 1.0), Rung(None, 1.5), Rung(None, 2.0))
-# No fit is to end before its time: there are other candidates to try instead.
-FEWEST_ROUNDS = 1.0
+# No fit is to end before its time (`Allocation.fewest_rounds`): there are other candidates to try instead.
+ALL_ROUNDS = 1.0
 SECONDS_A_LOOK = 0.05
 # A candidate may take this share of the time that is left for growing, however little was expected.
 FAIR_SHARE = 0.1
@@ -171,7 +171,7 @@ def _most_promising(
     seconds = (budget.remaining - kept) / SAFETY
     core_seconds = seconds * budget.cores
     allocation = Allocation(
-        outlook.costs, outlook.n_folds, budget.cores, FAIR_SHARE * core_seconds, LADDER, FEWEST_ROUNDS
+        outlook.costs, outlook.n_folds, budget.cores, FAIR_SHARE * core_seconds, LADDER, ALL_ROUNDS
     )
     found: dict[str, tuple[float, Candidate, Offer]] = {}
     for candidate in waiting:

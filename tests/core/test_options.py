@@ -65,3 +65,9 @@ def test_scalars_of_numpy_are_plain_values() -> None:
     )
     assert params == (("extra_trees", True), ("lambda_l2", 0.5), ("num_leaves", 7))
     assert [type(value) for _, value in params] == [bool, float, int]
+
+
+def test_families_of_own_candidates_may_be_fitted_beside_the_named_ones() -> None:
+    options = Options("y", families=["linear"], candidates=[("catboost", {}), ("linear", {})])
+    assert options.named_families == ("linear", "catboost")
+    assert Options("y", candidates=[("catboost", {})]).named_families is None

@@ -51,3 +51,13 @@ def test_a_single_candidate_has_all_the_weight() -> None:
 def test_one_block_leaves_nothing_to_draw_and_one_selection_decides() -> None:
     pool = rmse_pool([1.0, 1.1], 50, seed=0, blocks=np.zeros(50, dtype=int))
     assert bagged_weights(pool, seed=0).tolist() == weights_of(pool).tolist()
+
+
+def test_draws_without_a_positive_row_decide_nothing() -> None:
+    # All positives are in one block: a draw without it could not tell candidates apart.
+    rng = np.random.default_rng(0)
+    y = np.repeat([1.0, 0.0], [10, 90])
+    useless, good = rng.uniform(size=(100, 1)), np.clip(0.6 * y + 0.4 * rng.uniform(size=100), 0, 1)[:, None]
+    blocks = np.repeat(np.arange(10), 10)
+    pool = Pool(np.stack([useless, good]), y, None, METRICS["roc_auc"], np.arange(100), blocks, y.astype(int))
+    assert bagged_weights(pool, seed=0).tolist() == [0.0, 1.0]
