@@ -20,8 +20,7 @@ from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.core.versions import installed_version
 from tabular_automl.crossfit import Runtime, Workers
-from tabular_automl.ensemble import Weighed, weigh
-from tabular_automl.ensemble.choose import longest_of_each
+from tabular_automl.ensemble import Weighed, longest_of_each, weigh
 from tabular_automl.ingest import ingest
 from tabular_automl.learners import learner_for
 from tabular_automl.report import TextReport, leaderboard, text_report

@@ -1,6 +1,6 @@
 """Weigh candidates: greedy selection, the honest score, comparisons with the baselines, predictions."""
 
-from tabular_automl.ensemble.choose import Chosen, choose
+from tabular_automl.ensemble.choose import Chosen, choose, longest_of_each
 from tabular_automl.ensemble.greedy import greedy_selection
 from tabular_automl.ensemble.predict import predict_ensemble
 from tabular_automl.ensemble.serve import refit_seconds
@@ -11,6 +11,7 @@ __all__ = [
     "Weighed",
     "choose",
     "greedy_selection",
+    "longest_of_each",
     "predict_ensemble",
     "refit_seconds",
     "weigh",

@@ -4,10 +4,9 @@ import numpy as np
 
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.seeds import derive_rng
-from tabular_automl.ensemble.draws import affordable_selections, bootstrap_draws, in_bag_weight
-from tabular_automl.ensemble.greedy import most_candidates, rows_for, select, weights_of
+from tabular_automl.ensemble.draws import SelectionOnDraws, bootstrap_draws
+from tabular_automl.ensemble.greedy import weights_of
 from tabular_automl.ensemble.pool import Pool
-from tabular_automl.ensemble.running_mixture import mixture_source
 
 # Twice as many selections change the average hardly.
 MOST_SELECTIONS = 20
@@ -38,11 +37,10 @@ def bagged_weights(pool: Pool, seed: int) -> FloatArray:
     if len(pool.predictions) == 1:
         return np.ones(1)
     pool = pool.thinned()
-    in_bag_rows, affordable = affordable_selections(pool)
-    source, limit = mixture_source(pool), most_candidates(rows_for(pool))
-    rng, n_draws = derive_rng(seed, "bagged selection"), min(MOST_SELECTIONS, affordable)
+    selection = SelectionOnDraws.of(pool)
+    rng, n_draws = derive_rng(seed, "bagged selection"), min(MOST_SELECTIONS, selection.affordable)
     draws = bootstrap_draws(pool, rng, n_draws, judged_inside=True)
-    chosen = [select(source, in_bag_weight(pool, drawn, in_bag_rows), limit) for drawn in draws]
+    chosen = [selection.weights(drawn) for drawn in draws]
     if not chosen:
         return weights_of(pool)  # no part of the rows can be judged
     mean = np.mean(chosen, axis=0)

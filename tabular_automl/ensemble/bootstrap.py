@@ -16,14 +16,11 @@ from tabular_automl.ensemble.draws import (
     COMPARES_CLASSES,
     FEWEST_IN_BAG_ROWS,
     MOST_DRAWS,
-    affordable_selections,
+    SelectionOnDraws,
     bootstrap_draws,
-    in_bag_weight,
     units_of,
 )
-from tabular_automl.ensemble.greedy import most_candidates, rows_for, select
 from tabular_automl.ensemble.pool import Pool, thinned_rows
-from tabular_automl.ensemble.running_mixture import mixture_source
 
 COVERAGE = 0.95
 ROWS_OF_ALL_DRAWS = 4_000_000
@@ -139,18 +136,16 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
     """
     pool = pool.thinned()
     units = units_of(pool)
-    in_bag_rows, affordable = affordable_selections(pool)
-    n_selections = n_selections or affordable
+    selection = SelectionOnDraws.of(pool)
+    n_selections = n_selections or selection.affordable
     n_draws = max(n_selections, int(np.clip(ROWS_OF_ALL_DRAWS // pool.n_rows, FEWEST_DRAWS, MOST_DRAWS)))
-    source, limit = mixture_source(pool), most_candidates(rows_for(pool))
     mixture = pool.mixed(weights)
     outside: list[NDArray[np.bool_]] = []
     excess: list[float] = []
     for multiplicity in bootstrap_draws(pool, derive_rng(seed, "honest score"), n_draws):
         outside.append(multiplicity == 0)
         if len(excess) < n_selections:
-            own = select(source, in_bag_weight(pool, multiplicity, in_bag_rows), limit)
-            excess.append(_excess(pool, own, mixture, outside[-1]))
+            excess.append(_excess(pool, selection.weights(multiplicity), mixture, outside[-1]))
     out_of_bag = np.array(outside, dtype=bool).reshape(len(outside), pool.n_rows)
     return Resamples(pool, mixture, out_of_bag, np.array(excess), _widening(pool, units, out_of_bag))
 

@@ -1,12 +1,15 @@
 """Bootstrap draws of the rows that candidates are weighed on, and how many selections on them there are."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tabular_automl.core.fitting import FloatArray
+from tabular_automl.ensemble.greedy import most_candidates, rows_for, select
 from tabular_automl.ensemble.pool import Pool, thinned_rows
+from tabular_automl.ensemble.running_mixture import MixtureSource, mixture_source
 from tabular_automl.ensemble.selection_cost import affordable_rows, selection_seconds
 
 MOST_DRAWS = 200
@@ -16,6 +19,37 @@ CELLS_A_SELECTION = 150_000
 FEWEST_IN_BAG_ROWS = 8_000
 COMPARES_CLASSES = frozenset({"roc_auc", "f1"})
 AVERAGES_CLASSES = frozenset({"balanced_accuracy", "f1_macro"})
+
+
+@dataclass(frozen=True, eq=False)
+class SelectionOnDraws:
+    """The greedy selection of a pool, to be repeated on draws of its rows.
+
+    Attributes
+    ----------
+    pool, source
+        The candidates, and their mixtures on any weighting of the rows.
+    limit
+        How many candidates so many rows can tell apart.
+    in_bag_rows, affordable
+        How many rows of a draw a selection looks at, and how many selections there is time for.
+    """
+
+    pool: Pool
+    source: MixtureSource
+    limit: int
+    in_bag_rows: int
+    affordable: int
+
+    @classmethod
+    def of(cls, pool: Pool) -> "SelectionOnDraws":
+        """Prepare a pool."""
+        return cls(pool, mixture_source(pool), most_candidates(rows_for(pool)), *affordable_selections(pool))
+
+    def weights(self, multiplicity: NDArray[np.intp]) -> FloatArray:
+        """Return the weights that the rows of a draw choose, shape (n_candidates,)."""
+        row_weight = _in_bag_weight(self.pool, multiplicity, self.in_bag_rows)
+        return select(self.source, row_weight, self.limit)
 
 
 def affordable_selections(pool: Pool) -> tuple[int, int]:
@@ -66,7 +100,7 @@ def _can_be_judged(pool: Pool, weight: FloatArray) -> bool:
     return bool(rows.any() and not rows.all())
 
 
-def in_bag_weight(pool: Pool, multiplicity: NDArray[np.intp], max_rows: int) -> FloatArray:
+def _in_bag_weight(pool: Pool, multiplicity: NDArray[np.intp], max_rows: int) -> FloatArray:
     """Return the weights of the rows in a draw, thinned to at most so many rows; 0 for all others."""
     in_bag = np.flatnonzero(multiplicity)
     weight = pool.row_weight * multiplicity

@@ -139,10 +139,10 @@ class _Outlook:
     def of(cls, problem: Problem, seen: Sequence[CrossFit | Failure], runtime: Runtime) -> "_Outlook":
         chosen = choose(problem, seen, look=SECONDS_A_LOOK)
         weighted = () if chosen is None else chosen.weighted
-        tried: dict[str, set[str]] = {}
+        keys_of: dict[str, set[str]] = {}
         for result in seen:
-            tried.setdefault(result.candidate.family, set()).add(result.candidate.key)
-        carried = dict.fromkeys(tried, 0.0)
+            keys_of.setdefault(result.candidate.family, set()).add(result.candidate.key)
+        carried = dict.fromkeys(keys_of, 0.0)
         for fit, weight in weighted:
             carried[fit.candidate.family] += weight
         fitted = {result.candidate.family for result in seen if isinstance(result, CrossFit)}
@@ -150,8 +150,8 @@ class _Outlook:
             len(seen),
             CostModel.of(problem.shape, seen, runtime.observations.paces),
             common_folds(seen, problem.folds.folds_per_repeat),
-            {family: max(LEAST_WEIGHT, carried[family]) / len(keys) for family, keys in tried.items()},
-            frozenset(f for f, keys in tried.items() if f not in fitted and len(keys) >= MOST_FAILURES),
+            {family: max(LEAST_WEIGHT, carried[family]) / len(keys) for family, keys in keys_of.items()},
+            frozenset(f for f, keys in keys_of.items() if f not in fitted and len(keys) >= MOST_FAILURES),
             refit_seconds(weighted, problem),
         )
 
