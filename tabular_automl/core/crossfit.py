@@ -33,6 +33,8 @@ class FoldFit:
         Peak resident memory of the worker by the end of the fit, in MB.
     complete
         False when the deadline cut it short.
+    given_up
+        Whether it was left because it fell behind `FitContext.bar`.
     """
 
     key: str
@@ -42,6 +44,7 @@ class FoldFit:
     seconds: float
     memory_mb: float
     complete: bool = True
+    given_up: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,9 @@ class CrossFit:
         Whole repeats of the plan that the folds are, each of equally many.
     max_rounds
         Cap on rounds that was set for want of time; None: the learner's own.
+    pruned
+        Why the search left it before all its folds were fitted; empty where it did not. What was pruned is
+        shown, but never a member of the ensemble.
     """
 
     candidate: Candidate
@@ -83,6 +89,7 @@ class CrossFit:
     seconds: float
     n_repeats: int = 1
     max_rounds: int | None = None
+    pruned: str = ""
 
     def __post_init__(self) -> None:
         if self.n_repeats < 1 or len(self.folds) % self.n_repeats:

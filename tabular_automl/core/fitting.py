@@ -65,7 +65,7 @@ def never() -> bool:
     return False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitContext:
     """The circumstances of one fit.
 
@@ -86,6 +86,10 @@ class FitContext:
         ``max_rounds``.
     should_stop
         Asked between rounds; when true the learner keeps its rounds and reports ``complete=False``.
+    bar
+        Threshold curve, shape (n,): the lowest held-out loss so far that a fit must have reached by round
+        1, 2, … (infinite: any will do; beyond its end the last value counts). A learner with rounds leaves a
+        fit that is behind it with the rounds it has, and says ``given_up=True``. None: none.
     """
 
     shape: ProblemShape
@@ -95,6 +99,7 @@ class FitContext:
     max_rounds: int = 10_000
     patience: int | None = None
     should_stop: Callable[[], bool] = never
+    bar: FloatArray | None = None
 
 
 class FittedModel(Protocol):
@@ -130,8 +135,11 @@ class FitOutcome:
         held-out rows; one value for a model without rounds.
     complete
         False when ``should_stop`` cut the fit short.
+    given_up
+        Whether the fit was left because it fell behind ``FitContext.bar``.
     """
 
     model: FittedModel
     curve: FloatArray
     complete: bool = True
+    given_up: bool = False

@@ -1,8 +1,9 @@
 """What a proposer asks to be fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tabular_automl.core.candidate import Candidate
+from tabular_automl.core.fitting import FloatArray
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,16 @@ class Request:
     max_rounds
         Cap on rounds below the learner's own, chosen before the start so that the fits end in time and all
         folds alike; None: the learner's.
+    bar
+        Threshold curve for fold 0 (`FitContext.bar`): a candidate that falls behind it there ends with what
+        it has, pruned. None: none.
     """
 
     candidate: Candidate
     n_folds: int
     seconds: float | None = None
     max_rounds: int | None = None
+    bar: FloatArray | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if self.n_folds < 1:
