@@ -25,19 +25,21 @@ LOOKAHEAD = 4
 
 
 def cross_fit(
-    requests: Iterator[Request], problem: Problem, runtime: Runtime
+    requests: Iterator[Request | None], problem: Problem, runtime: Runtime
 ) -> Iterator[CrossFit | Failure]:
     """Fit what is requested, and yield each result as soon as it is there.
 
     The next request is pulled only when a worker is free and nothing is queued, so that a proposer sees the
     results so far and the time that is left. Fits already in the run store are not made again. When the time
     is over or a person has cancelled, candidates end with the folds they have. In a run bounded by counts
-    results come in the order of the requests and proposal t is pulled after result t - 4 was yielded.
+    results come in the order of the requests, and proposal t is pulled when exactly the results up to t - 4
+    were yielded, however many workers there are.
 
     Parameters
     ----------
     requests
-        What to fit, proposed lazily.
+        What to fit, proposed lazily. None: nothing for now, to be asked again after the next result; with no
+        result to come it is the end.
     problem, runtime
         What is being solved, and how.
 
@@ -73,7 +75,7 @@ class _Work:
 
 
 class _Scheduler:
-    def __init__(self, requests: Iterator[Request], runtime: Runtime) -> None:
+    def __init__(self, requests: Iterator[Request | None], runtime: Runtime) -> None:
         self._requests = requests
         self._runtime = runtime
         self._problem = runtime.problem
@@ -83,7 +85,7 @@ class _Scheduler:
         self._work: dict[Ticket, _Work] = {}
         self._settled: dict[int, tuple[CrossFit | Failure, ...]] = {}
         self._proposed = self._yielded = 0
-        self._exhausted = False
+        self._exhausted = self._stalled = False
         self._held: Request | None = None
         self._weights = _held_out_weights(self._problem)
 
@@ -94,7 +96,7 @@ class _Scheduler:
             yield from self._releasable()
             if self._propose():
                 continue
-            if self._exhausted and not self._bags and not self._settled:
+            if (self._exhausted or self._stalled) and not self._bags and not self._settled:
                 return
             for finished in self._workers.wait(POLL_SECONDS):
                 self._absorb(finished)
@@ -106,10 +108,16 @@ class _Scheduler:
 
     def _releasable(self) -> Iterator[CrossFit | Failure]:
         in_order = self._runtime.budget.counted
-        while self._settled and (not in_order or self._yielded in self._settled):
+        while self._settled and (not in_order or self._is_due(self._yielded)):
             number = self._yielded if in_order else next(iter(self._settled))
             self._yielded += 1
             yield from self._settled.pop(number)
+            self._stalled = False
+
+    def _is_due(self, number: int) -> bool:
+        """Whether a result may be seen by the proposals to come: no sooner than with any number of workers."""
+        nothing_first = self._exhausted or self._stalled
+        return number in self._settled and (nothing_first or self._proposed >= number + LOOKAHEAD)
 
     def _propose(self) -> bool:
         """Open a bag for the next request, if it is time to."""
@@ -135,15 +143,26 @@ class _Scheduler:
             return None
         ahead = self._proposed - self._yielded
         queued = any(bag.waiting or bag.to_predict for bag in self._bags)
-        if self._workers.free == 0 or queued or (self._runtime.budget.counted and ahead >= LOOKAHEAD):
+        if self._stalled or self._workers.free == 0 or queued:
             return None
-        request, self._held = self._held or next(self._requests, None), None
-        self._exhausted = request is None
+        if self._runtime.budget.counted and ahead >= LOOKAHEAD:
+            return None
+        request, self._held = self._held or self._pulled(), None
         if request is not None and any(
             bag.request.candidate.key == request.candidate.key for bag in self._bags
         ):
             # Asked for again, on more folds, while it is still being fitted: its fits are needed first.
             request, self._held = None, request
+        return request
+
+    def _pulled(self) -> Request | None:
+        """Ask for the next request; without one there is nothing for now, or nothing any more."""
+        try:
+            request = next(self._requests)
+        except StopIteration:
+            self._exhausted = True
+            return None
+        self._stalled = request is None
         return request
 
     def _open_bag(self, number: int, request: Request) -> Bag:

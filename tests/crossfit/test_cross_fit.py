@@ -380,20 +380,47 @@ def test_requests_are_pulled_lazily_and_see_what_came_before(one_worker):
 
 
 @pytest.mark.parametrize("fixture", ["one_worker", "two_workers"])
-def test_in_a_counted_run_results_come_in_order_and_proposals_see_all_but_the_last_four(fixture, request):
+def test_in_a_counted_run_results_come_in_order_and_proposals_see_exactly_all_but_the_last_four(
+    fixture, request
+):
     problem = make_problem()
     workers = request.getfixturevalue(fixture)
     seen: list[CrossFit | Failure] = []
 
     def propose():
         for number in range(9):
-            assert len(seen) >= number - 3, f"proposal {number} must see result {number - 4}"
+            assert len(seen) == max(0, number - 3), f"proposal {number} must see result {number - 4} and no more"
             yield Request(candidate("slow", rounds=9 - number, seconds=0.02 * (number % 3)), 2)
 
     with open_runtime(problem, workers, count=9) as runtime:
         for result in cross_fit(propose(), problem, runtime):
             seen.append(result)  # noqa: PERF402 - the proposer reads the list while it grows
     assert [dict(result.candidate.params)["rounds"] for result in seen] == list(range(9, 0, -1))
+
+
+@pytest.mark.parametrize("fixture", ["one_worker", "two_workers"])
+@pytest.mark.parametrize("count", [None, 9])
+def test_a_proposer_with_nothing_for_now_is_asked_again_after_each_result(fixture, count, request):
+    problem = make_problem()
+    workers = request.getfixturevalue(fixture)
+    seen: list[CrossFit | Failure] = []
+    asked_with = []
+
+    def propose():
+        yield Request(candidate("slow", rounds=1, seconds=0.05), 2)
+        yield Request(candidate("slow", rounds=2, seconds=0.0), 2)
+        while len(seen) < 2:
+            asked_with.append(len(seen))
+            yield None
+        yield Request(candidate(rounds=3), 2)
+        yield None
+
+    with open_runtime(problem, workers, count=count) as runtime:
+        for result in cross_fit(propose(), problem, runtime):
+            seen.append(result)  # noqa: PERF402 - the proposer reads the list while it grows
+    assert asked_with == sorted(set(asked_with)), "once for each number of results"
+    assert count is None or asked_with == [0, 1], "whatever the number of workers"
+    assert len(seen) == 3, "with nothing under way, nothing for now is the end"
 
 
 def test_ctrl_c_ends_with_what_is_there(two_workers):
