@@ -13,21 +13,35 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tabular_automl.automl import Model as Model
     from tabular_automl.automl import fit as fit
+    from tabular_automl.automl import history as history
     from tabular_automl.automl import load as load
     from tabular_automl.core.candidate import Candidate as Candidate
+    from tabular_automl.core.search import Search as Search
     from tabular_automl.estimators import TabularClassifier as TabularClassifier
     from tabular_automl.estimators import TabularRegressor as TabularRegressor
 
 __version__ = "0.1.0"
 
-__all__ = ["Candidate", "Model", "TabularClassifier", "TabularRegressor", "__version__", "fit", "load"]
+__all__ = [
+    "Candidate",
+    "Model",
+    "Search",
+    "TabularClassifier",
+    "TabularRegressor",
+    "__version__",
+    "fit",
+    "history",
+    "load",
+]
 
 _HOME = {
     "Candidate": "tabular_automl.core.candidate",
     "Model": "tabular_automl.automl",
+    "Search": "tabular_automl.core.search",
     "TabularClassifier": "tabular_automl.estimators",
     "TabularRegressor": "tabular_automl.estimators",
     "fit": "tabular_automl.automl",
+    "history": "tabular_automl.automl",
     "load": "tabular_automl.automl",
 }
 

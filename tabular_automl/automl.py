@@ -18,8 +18,9 @@ from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Finding, Severity
+from tabular_automl.core.search import Search
 from tabular_automl.core.versions import installed_version
-from tabular_automl.crossfit import Runtime, Workers
+from tabular_automl.crossfit import RunHistory, Runtime, Workers
 from tabular_automl.ensemble import Weighed, longest_of_each, weigh
 from tabular_automl.ingest import ingest
 from tabular_automl.learners import learner_for
@@ -27,10 +28,12 @@ from tabular_automl.report import TextReport, leaderboard, text_report
 from tabular_automl.scoring import class_labels, predict, predict_proba
 from tabular_automl.search import (
     PRIOR,
+    allowed_families,
     check_families,
     first_wave,
     fit_baselines,
     grow,
+    recall,
     repeat,
     static_portfolio,
 )
@@ -59,6 +62,7 @@ def fit(
     schema: Mapping[Any, str] | None = None,
     candidates: Sequence[tuple[str, Mapping[str, Value]]] = (),
     families: Sequence[str] | None = None,
+    search: Search | None = None,
     existing: Any = None,
     human_level: float | None = None,
     run_dir: str | Path | None = None,
@@ -67,6 +71,9 @@ def fit(
     missing_target: str = "error",
 ) -> "Model":
     """Fit an ensemble that predicts one column of a table from the others.
+
+    Ctrl-C asks for the best so far; a second one stops at once with `KeyboardInterrupt`. Either way, and even
+    if the process is killed, a fit started again with the same ``run_dir`` goes on where this one ended.
 
     Parameters
     ----------
@@ -85,7 +92,7 @@ def fit(
         more candidates than the rows can tell apart would only over-fit the validation.
     max_candidates
         Number of candidates to fit. Then nothing depends on the clock, and one seed gives one model; a
-        ``time_limit`` given with it only aborts.
+        ``time_limit`` given with it only aborts, and is what ends a learner that hangs.
     n_jobs
         Worker processes; -1: all cores. With 1, a run bounded by counts fits in this process.
     seed
@@ -99,20 +106,27 @@ def fit(
     schema
         Overrides of the inferred column kinds, such as ``{"zip": "categorical"}``.
     candidates
-        Your own candidates, tried first: pairs of a family and the hyperparameters that differ from its
-        defaults, such as ``("lightgbm", {"num_leaves": 7})``.
+        Your own candidates, where the search starts: fitted before any other, and known to the tuner. Pairs
+        of a family and the hyperparameters that differ from its defaults, such as ``("lightgbm",
+        {"num_leaves": 7})``.
     families
         Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
+    search
+        How candidates are searched for, a `Search`: sampler, pruner, spaces narrowed or widened, families
+        forbidden or bounded, such as ``ta.Search(spaces={"lightgbm": {"num_leaves": (8, 64)}})``.
     existing
         Predictions of an existing system for the training rows, made without seeing them: labels or values,
         or probabilities of the classes. A baseline to beat.
     human_level
         The score people reach, in the metric's own direction: a baseline to beat.
     run_dir
-        Folder in which fits are kept; a later run on the same data finds them there.
+        Folder in which everything is kept as it is made. A run that was killed goes on there when it is
+        started again: bounded by ``max_candidates`` to the same model, bounded by ``time_limit``, which
+        begins anew, with what was fitted. See `history`.
     progress
-        True: lines on stderr; False: silence; a callable receives each `Event`; None: lines when a
-        terminal or a notebook is watching, else the logger ``tabular_automl``.
+        True: a live display in a terminal or a notebook, elsewhere lines on stderr; False: silence; a
+        callable receives each `Event`; None: as True when a terminal or a notebook is watching, else events
+        go to the logger ``tabular_automl``.
     strict
         Stop on warnings about the data, too.
     missing_target
@@ -141,17 +155,19 @@ def fit(
     """
     options = Options(
         target, task, metric, time_limit, max_candidates, n_jobs, seed, weight, groups, time_column, splitter,
-        schema, candidates, families, existing, human_level, run_dir, progress, strict, missing_target,
+        schema, candidates, families, search or Search(), existing, human_level, run_dir, progress, strict,
+        missing_target,
     )  # fmt: skip
     budget = Budget.start(options)
-    with Workers.start(budget, options.named_families) as workers:
+    with Workers.start(budget, allowed_families(options)) as workers:
         check_families(options)
         problem = ingest(df, options)
         starts = static_portfolio(problem, options)
         with Runtime.open(problem, options, budget, workers) as runtime:
             baselines = fit_baselines(problem, options, runtime)
-            first = first_wave(problem, starts, runtime)
-            grown = grow(problem, starts, first, runtime)
+            recalled = recall(problem, starts, runtime)
+            first = first_wave(problem, starts, runtime, recalled=recalled, search=options.search)
+            grown = grow(problem, starts, first, runtime, search=options.search)
             repeated = repeat(problem, (*first, *grown), runtime)
             results = (*first, *grown, *repeated)
             weighed = weigh(problem, baselines, results, runtime, human_level=options.human_level)
@@ -167,6 +183,19 @@ def load(path: str | Path) -> "Model":
         If the folder is not a model, or any of its files is damaged or was tampered with.
     """
     return Model(load_run(Path(path)))
+
+
+def history(run_dir: str | Path) -> RunHistory:
+    """Look into a run folder, also while a run works in it: what was tried, what came of it, with what.
+
+    Raises
+    ------
+    InputError
+        If it is no run folder.
+    StoreError
+        If it cannot be read, is damaged or of another format.
+    """
+    return RunHistory(run_dir)
 
 
 class Model:
@@ -294,6 +323,8 @@ def record(
         seconds=runtime.stage_seconds(),
         settings=_settings(options, runtime.budget),
         versions=_versions(crossfits),
+        forecast=weighed.forecast,
+        utilisation=runtime.utilisation(),
     )
     runtime.emit("done", f"The model is ready, with {len(run.ensemble.members)} members.")
     return run
@@ -323,10 +354,11 @@ def _settings(options: Options, budget: Budget) -> dict[str, Any]:
     return {
         "time_limit": options.seconds,
         "max_candidates": options.max_candidates,
-        "n_jobs": budget.n_jobs,
         "seed": options.seed,
         "families": list(options.families) if options.families is not None else None,
+        "search": options.search.describe(),
         "strict": options.strict,
         "missing_target": options.missing_target,
+        "n_jobs": budget.n_jobs,
         "interrupted": budget.cancelled,
     }

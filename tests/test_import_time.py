@@ -10,7 +10,7 @@ import pytest
 ENGINES = ["catboost", "lightgbm", "optuna", "xgboost"]
 HEAVY = [
     *ENGINES, "IPython", "joblib", "loky", "matplotlib", "multiprocessing", "narwhals", "numpy", "pandas",
-    "plotly", "polars", "pyarrow", "scipy", "sklearn", "sqlite3",
+    "plotly", "polars", "pyarrow", "rich", "scipy", "sklearn", "sqlite3",
 ]  # fmt: skip
 
 
@@ -40,10 +40,20 @@ answer = sorted(tops - sys.stdlib_module_names)
 
 
 @pytest.mark.parametrize(
-    "name", ["Candidate", "Model", "TabularClassifier", "TabularRegressor", "fit", "load"]
+    "name",
+    ["Candidate", "Model", "Search", "TabularClassifier", "TabularRegressor", "fit", "history", "load"],
 )
 def test_public_names_load_no_engine(name: str) -> None:
     assert loaded(f"import tabular_automl\ntabular_automl.{name}", [*ENGINES, "matplotlib", "plotly"]) == []
+
+
+def test_a_fit_that_nobody_watches_loads_no_display() -> None:
+    code = """
+import pandas, tabular_automl
+frame = pandas.DataFrame({"x": range(40), "y": [0, 1] * 20})
+tabular_automl.fit(frame, "y", max_candidates=1, n_jobs=1, families=["linear"], splitter=2, progress=False)
+"""
+    assert loaded(code, ["rich", "IPython"]) == []
 
 
 def test_import_has_no_side_effects() -> None:

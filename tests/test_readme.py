@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from tabular_automl.cli.parser import build_parser
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BASH = "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL)).replace(" && ", "\n")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 CALLS = re.findall(r"^(?:\S*/)?tabular-automl (.*)$", BASH, re.MULTILINE)
 
 
@@ -39,12 +41,28 @@ def test_test_command_installs_what_the_tests_need_and_runs_them() -> None:
 
 
 def test_calls_of_the_program_are_found() -> None:
-    assert len(CALLS) == 5
+    assert len(CALLS) == 6
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_every_call_of_the_program_is_understood(call: str) -> None:
-    assert build_parser().parse_args(shlex.split(call, comments=True)).command in {"fit", "score", "report"}
+    command = build_parser().parse_args(shlex.split(call, comments=True)).command
+    assert command in {"fit", "score", "report", "history"}
+
+
+@pytest.mark.parametrize("marker", ["run_dir=", "ta.Search("])
+def test_examples_bounded_by_counts_run(
+    marker: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [example] = [block for block in EXAMPLES if marker in block]
+    (tmp_path / "datasets").symlink_to(ROOT / "datasets")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102 - our own README
+    families = {fit.candidate.family for fit in names["model"].run.crossfits}
+    assert {"lightgbm", "linear"} <= families
+    assert "catboost" not in families
+    assert ("lightgbm/default" in capsys.readouterr().out) == (marker == "run_dir=")
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:

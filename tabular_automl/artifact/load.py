@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tabular_automl.artifact.circumstances import read_circumstances
 from tabular_automl.artifact.manifest import verify
 from tabular_automl.artifact.records import RunParts, decode_member, decode_run
 from tabular_automl.artifact.save import RUN_ARRAYS_FILE, RUN_FILE
@@ -37,9 +38,9 @@ def load_run(path: str | Path) -> Run:
     folder = Path(path).expanduser().resolve()
     if not folder.is_dir():
         raise InputError(_no_folder(path, folder))
-    verify(folder)
+    circumstances = read_circumstances(folder, verify(folder))
     try:
-        return _read(folder)
+        return _read(folder, circumstances)
     except ArtifactError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
@@ -58,13 +59,13 @@ def _no_folder(path: str | Path, folder: Path) -> str:
     return f"There is no model folder '{path}'. {way_out}"
 
 
-def _read(folder: Path) -> Run:
+def _read(folder: Path, circumstances: Mapping[str, Any]) -> Run:
     facts = json.loads((folder / RUN_FILE).read_text(encoding="utf-8"))
     with np.load(folder / RUN_ARRAYS_FILE, allow_pickle=False) as saved:
         arrays = {name: saved[name] for name in saved.files}
     encoders: dict[str, Encoder] = {}
     members = tuple(_load_member(entry, folder, encoders) for entry in facts["fitted"])
-    return decode_run(RunParts(facts, arrays), FittedEnsemble(members))
+    return decode_run(RunParts(facts, circumstances, arrays), FittedEnsemble(members))
 
 
 def _load_member(entry: Mapping[str, Any], folder: Path, encoders: dict[str, Encoder]) -> FittedMember:

@@ -1,30 +1,30 @@
 """The manifest of a saved model: its format, and the size and hash of every file."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tabular_automl.core.digest import digest_json
+from tabular_automl.artifact.circumstances import CIRCUMSTANCES_FILE
+from tabular_automl.artifact.sealed import RESTORE, check_seal, read_json, sealed
 from tabular_automl.core.errors import ArtifactError
 
 MANIFEST_FILE = "manifest.json"
 FORMAT = "tabular_automl model"
-FORMAT_VERSION = 2
-
-_RESTORE = "Restore the folder from a copy, or fit and save the model again."
+FORMAT_VERSION = 3
+# The circumstances of a fit differ each time, so that the manifest must not depend on them.
+_UNLISTED = frozenset({MANIFEST_FILE, CIRCUMSTANCES_FILE})
 
 
 def write_manifest(folder: Path, versions: Mapping[str, str]) -> None:
-    """Write ``manifest.json`` over all files of a folder."""
+    """Write ``manifest.json`` over all files of a folder but the circumstances."""
     body: dict[str, Any] = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "versions": dict(versions),
-        "files": {name: _fingerprint(folder / name) for name in _files(folder)},
+        "files": {name: _fingerprint(folder / name) for name in _listed(folder)},
     }
-    (folder / MANIFEST_FILE).write_text(_canonical(body), encoding="utf-8")
+    (folder / MANIFEST_FILE).write_text(sealed(body), encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> Mapping[str, Any]:
@@ -37,20 +37,15 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     """
     path = folder / MANIFEST_FILE
     if path.is_symlink() or not path.is_file():
-        raise ArtifactError(f"'{folder}' is not a saved model: it has no {MANIFEST_FILE}. {_RESTORE}")
-    try:
-        text = path.read_bytes().decode("utf-8")
-        manifest = json.loads(text)
-    except OSError as error:
-        raise ArtifactError(f"'{path}' cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
-        raise ArtifactError(f"'{path}' is damaged: it is not valid JSON. {_RESTORE}") from error
+        raise ArtifactError(f"'{folder}' is not a saved model: it has no {MANIFEST_FILE}. {RESTORE}")
+    text, manifest = read_json(path)
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ArtifactError(
-            f"'{path}' is not the manifest of a tabular_automl model, or it is damaged. {_RESTORE}"
+            f"'{path}' is not the manifest of a tabular_automl model, or it is damaged. {RESTORE}"
         )
     _check_version(path, manifest.get("format_version"))
-    _check_whole(path, text, manifest)
+    _check_shape(path, manifest)
+    check_seal(path, text, manifest)
     return manifest
 
 
@@ -73,9 +68,9 @@ def verify(folder: Path) -> Mapping[str, Any]:
             f"reads {FORMAT_VERSION}. Load it with the tabular_automl that saved it: {MANIFEST_FILE} tells."
         )
     expected = manifest["files"]
-    found = set(_files(folder)) - {MANIFEST_FILE}
+    found = set(_listed(folder))
     for name in sorted(set(expected) - found):
-        raise ArtifactError(f"'{name}' is missing from the model in '{folder}'. {_RESTORE}")
+        raise ArtifactError(f"'{name}' is missing from the model in '{folder}'. {RESTORE}")
     for name in sorted(found - set(expected)):
         raise ArtifactError(
             f"'{name}' does not belong to the model in '{folder}'. Move it elsewhere and load again."
@@ -87,17 +82,17 @@ def verify(folder: Path) -> Mapping[str, Any]:
 
 def extra_files(folder: Path) -> list[str]:
     """Return the files of a saved model that its manifest doesn't list."""
-    return sorted(set(_files(folder)) - {MANIFEST_FILE} - set(read_manifest(folder)["files"]))
+    return sorted(set(_listed(folder)) - set(read_manifest(folder)["files"]))
 
 
-def _files(folder: Path) -> list[str]:
-    """List all files under a folder by relative path with ``/``; links are refused."""
+def _listed(folder: Path) -> list[str]:
+    """List the files that belong into the manifest, by relative path with ``/``; links are refused."""
     names = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ArtifactError(f"'{name}' in the model '{folder}' is not a plain file. {_RESTORE}")
-        if path.is_file():
+            raise ArtifactError(f"'{name}' in the model '{folder}' is not a plain file. {RESTORE}")
+        if path.is_file() and name not in _UNLISTED:
             names.append(name)
     return names
 
@@ -107,14 +102,9 @@ def _fingerprint(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _canonical(body: Mapping[str, Any]) -> str:
-    """Return the one text a manifest may have; it ends with the hash of all that comes before."""
-    return json.dumps({**body, "sha256": digest_json(body)}, indent=1, ensure_ascii=True) + "\n"
-
-
 def _check_version(path: Path, version: object) -> None:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise ArtifactError(f"'{path}' is damaged: its format version is {version!r}. {_RESTORE}")
+        raise ArtifactError(f"'{path}' is damaged: its format version is {version!r}. {RESTORE}")
     if version > FORMAT_VERSION:
         raise ArtifactError(
             f"'{path}' has format version {version}, this installation reads up to {FORMAT_VERSION}. "
@@ -122,17 +112,12 @@ def _check_version(path: Path, version: object) -> None:
         )
 
 
-def _check_whole(path: Path, text: str, manifest: Mapping[str, Any]) -> None:
-    body = {name: value for name, value in manifest.items() if name != "sha256"}
-    shaped = isinstance(body.get("files"), dict) and all(
-        isinstance(entry, dict) and entry.keys() == {"bytes", "sha256"} for entry in body["files"].values()
-    )
-    try:
-        same = _canonical(body) == text
-    except (ValueError, RecursionError):
-        same = False
-    if not shaped or not same:
-        raise ArtifactError(f"'{path}' was changed after it was written, or it is damaged. {_RESTORE}")
+def _check_shape(path: Path, manifest: Mapping[str, Any]) -> None:
+    files = manifest.get("files")
+    if not isinstance(files, dict) or not all(
+        isinstance(entry, dict) and entry.keys() == {"bytes", "sha256"} for entry in files.values()
+    ):
+        raise ArtifactError(f"'{path}' was changed after it was written, or it is damaged. {RESTORE}")
 
 
 def _check_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
@@ -145,10 +130,10 @@ def _check_file(folder: Path, name: str, expected: Mapping[str, Any]) -> None:
     if found["bytes"] != expected["bytes"]:
         raise ArtifactError(
             f"'{name}' of the model in '{folder}' has {found['bytes']} bytes instead of {expected['bytes']}: "
-            f"it is truncated or was changed. {_RESTORE}"
+            f"it is truncated or was changed. {RESTORE}"
         )
     if found["sha256"] != expected["sha256"]:
         raise ArtifactError(
             f"'{name}' of the model in '{folder}' was changed or is damaged: "
-            f"its content does not match the manifest. {_RESTORE}"
+            f"its content does not match the manifest. {RESTORE}"
         )

@@ -1,18 +1,25 @@
 """The records of a run as JSON facts and named arrays, and back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tabular_automl.artifact.circumstances import (
+    CIRCUMSTANTIAL_SETTINGS,
+    decode_fold_circumstances,
+    decode_utilisation,
+    encode_circumstances,
+)
 from tabular_automl.artifact.values import decode_value, encode_value
 from tabular_automl.core.candidate import Candidate, Origin, Params, Recipe
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.digest import Json, digest_array
 from tabular_automl.core.ensemble import Comparison, Ensemble, FittedEnsemble, HonestScore, Member
+from tabular_automl.core.forecast import Extrapolation, Forecast
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
 from tabular_automl.core.task import TargetType, Task, TaskKind
@@ -23,9 +30,10 @@ Arrays = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True, eq=False)
 class RunParts:
-    """A run without its fitted models: JSON facts, and the arrays they name."""
+    """A run without its fitted models: JSON facts, its circumstances, and the arrays that facts name."""
 
     facts: Facts
+    circumstances: Facts
     arrays: Arrays = field(default_factory=dict)
 
 
@@ -47,11 +55,11 @@ def encode_run(run: Run) -> RunParts:
         "ensemble": [encode_member(member) for member in run.ensemble.members],
         "score": _encode_flat(run.score),
         "comparisons": [_encode_flat(comparison) for comparison in run.comparisons],
-        "seconds": dict(run.seconds),
-        "settings": dict(run.settings),
+        "forecast": None if run.forecast is None else _encode_forecast(run.forecast),
+        "settings": {n: value for n, value in run.settings.items() if n not in CIRCUMSTANTIAL_SETTINGS},
         "versions": dict(run.versions),
     }
-    return RunParts(facts, arrays)
+    return RunParts(facts, encode_circumstances(run), arrays)
 
 
 def decode_run(parts: RunParts, fitted: FittedEnsemble) -> Run:
@@ -60,7 +68,7 @@ def decode_run(parts: RunParts, fitted: FittedEnsemble) -> Run:
     The models that predict are in the ensemble; those of the fold fits stayed in the run store, so that these
     get an empty path.
     """
-    facts, arrays = parts.facts, parts.arrays
+    facts, circumstances, arrays = parts.facts, parts.circumstances, parts.arrays
     return Run(
         schema=Schema(
             tuple(_decode_column(column) for column in facts["schema"]),
@@ -72,16 +80,20 @@ def decode_run(parts: RunParts, fitted: FittedEnsemble) -> Run:
         n_folds=facts["n_folds"],
         y=arrays["y"],
         weight=arrays.get("weight"),
-        baselines=tuple(_decode_crossfit(fit, arrays) for fit in facts["baselines"]),
-        crossfits=tuple(_decode_crossfit(fit, arrays) for fit in facts["crossfits"]),
-        failures=tuple(_decode_failure(failure) for failure in facts["failures"]),
+        baselines=_decode_crossfits(facts["baselines"], circumstances["baselines"], arrays),
+        crossfits=_decode_crossfits(facts["crossfits"], circumstances["crossfits"], arrays),
+        failures=tuple(
+            _decode_failure(*pair) for pair in zip(facts["failures"], circumstances["failures"], strict=True)
+        ),
         ensemble=Ensemble(tuple(decode_member(member) for member in facts["ensemble"])),
         fitted=fitted,
         score=HonestScore(**_decode_flat(facts["score"])),
         comparisons=tuple(Comparison(**_decode_flat(comparison)) for comparison in facts["comparisons"]),
-        seconds=facts["seconds"],
-        settings=facts["settings"],
+        seconds=circumstances["seconds"],
+        settings={**facts["settings"], **circumstances["settings"]},
         versions=facts["versions"],
+        forecast=None if facts["forecast"] is None else _decode_forecast(facts["forecast"]),
+        utilisation=decode_utilisation(circumstances["utilisation"]),
     )
 
 
@@ -95,7 +107,17 @@ def decode_member(facts: Facts) -> Member:
     return Member(_decode_candidate(facts["candidate"]), facts["weight"])
 
 
-def _encode_flat(record: Finding | HonestScore | Comparison) -> Facts:
+def _encode_forecast(forecast: Forecast) -> Facts:
+    steps = [_encode_flat(step) for step in forecast.extrapolations]
+    return {**_encode_flat(replace(forecast, extrapolations=())), "extrapolations": steps}
+
+
+def _decode_forecast(facts: Facts) -> Forecast:
+    steps = tuple(Extrapolation(**_decode_flat(step)) for step in facts["extrapolations"])
+    return Forecast(**{**_decode_flat({**facts, "extrapolations": None}), "extrapolations": steps})
+
+
+def _encode_flat(record: Finding | HonestScore | Comparison | Forecast | Extrapolation) -> Facts:
     return {part.name: encode_value(getattr(record, part.name)) for part in fields(record)}
 
 
@@ -201,17 +223,26 @@ def _encode_crossfit(fit: CrossFit, prefix: str, arrays: Arrays) -> Facts:
         "rows": rows,
         "arrays": prefix,
         "joint_round": int(fit.joint_round),
-        "seconds": float(fit.seconds),
         "n_repeats": int(fit.n_repeats),
         "max_rounds": fit.max_rounds,
+        "pruned": fit.pruned,
     }
 
 
-def _decode_crossfit(facts: Facts, arrays: Arrays) -> CrossFit:
+def _decode_crossfits(
+    facts: Sequence[Facts], measured: Sequence[Facts], arrays: Arrays
+) -> tuple[CrossFit, ...]:
+    pairs = zip(facts, measured, strict=True)
+    return tuple(_decode_crossfit(fit, of_fit, arrays) for fit, of_fit in pairs)
+
+
+def _decode_crossfit(facts: Facts, measured: Facts, arrays: Arrays) -> CrossFit:
     prefix = facts["arrays"]
     folds = tuple(
-        FoldFit(folder=Path(), curve=arrays[f"{prefix}/curves/{i}"], **fold)
-        for i, fold in enumerate(facts["folds"])
+        FoldFit(
+            folder=Path(), curve=arrays[f"{prefix}/curves/{i}"], **fold, **decode_fold_circumstances(of_fold)
+        )
+        for i, (fold, of_fold) in enumerate(zip(facts["folds"], measured["folds"], strict=True))
     )
     return CrossFit(
         candidate=_decode_candidate(facts["candidate"]),
@@ -220,9 +251,10 @@ def _decode_crossfit(facts: Facts, arrays: Arrays) -> CrossFit:
         rows=arrays[facts["rows"]].astype(np.intp, copy=False),
         predictions=arrays[f"{prefix}/predictions"],
         joint_round=facts["joint_round"],
-        seconds=facts["seconds"],
+        seconds=measured["seconds"],
         n_repeats=facts["n_repeats"],
         max_rounds=facts["max_rounds"],
+        pruned=facts["pruned"],
     )
 
 
@@ -231,9 +263,8 @@ def _encode_fold(fold: FoldFit) -> Facts:
     return {
         "key": fold.key,
         "fold": int(fold.fold),
-        "seconds": float(fold.seconds),
-        "memory_mb": float(fold.memory_mb),
         "complete": bool(fold.complete),
+        "given_up": bool(fold.given_up),
     }
 
 
@@ -241,11 +272,9 @@ def _encode_failure(failure: Failure) -> Facts:
     return {
         "candidate": _encode_candidate(failure.candidate),
         "fold": failure.fold,
-        "reason": failure.reason,
-        "seconds": float(failure.seconds),
         "skipped": failure.skipped,
     }
 
 
-def _decode_failure(facts: Facts) -> Failure:
-    return Failure(**{**facts, "candidate": _decode_candidate(facts["candidate"])})
+def _decode_failure(facts: Facts, measured: Facts) -> Failure:
+    return Failure(**{**facts, **measured, "candidate": _decode_candidate(facts["candidate"])})

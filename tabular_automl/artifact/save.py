@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tabular_automl.artifact.circumstances import write_circumstances
 from tabular_automl.artifact.destination import check_destination, staged_folder
-from tabular_automl.artifact.manifest import write_manifest
+from tabular_automl.artifact.manifest import read_manifest, write_manifest
 from tabular_automl.artifact.records import encode_member, encode_run
 from tabular_automl.core.ensemble import FittedEnsemble, FittedMember
 from tabular_automl.core.run import Run
@@ -20,7 +21,9 @@ RUN_ARRAYS_FILE = "run.npz"
 def save_run(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     """Save a run; `load_run` gives it back in any other process, with identical predictions.
 
-    The folder appears whole or not at all: it is filled beside its place, synced to disk and renamed.
+    The folder appears whole or not at all: it is filled beside its place, synced to disk and renamed. What a
+    clock measured, or the machine decided, is in ``circumstances.json`` alone: the other files of two runs
+    bounded by counts, of one seed on the same data, are equal byte for byte.
 
     Parameters
     ----------
@@ -48,6 +51,7 @@ def save_run(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
         with (staging / RUN_ARRAYS_FILE).open("wb") as file:
             np.savez(file, allow_pickle=False, **parts.arrays)
         write_manifest(staging, run.versions)
+        write_circumstances(staging, read_manifest(staging), parts.circumstances)
     return target
 
 

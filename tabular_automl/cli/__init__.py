@@ -1,4 +1,4 @@
-"""The command line: fit, score, report."""
+"""The command line: fit, score, report, history."""
 
 from tabular_automl.cli.main import main
 

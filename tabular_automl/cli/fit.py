@@ -5,8 +5,11 @@ import sys
 
 from tabular_automl.artifact import check_destination
 from tabular_automl.automl import Model, fit
-from tabular_automl.core.progress import Event
+from tabular_automl.cli.search_arguments import read_search
+from tabular_automl.core.progress import Event, EventSink
 from tabular_automl.core.schema import Finding
+from tabular_automl.crossfit import first_ctrl_c
+from tabular_automl.progress import watched_live
 
 
 def fit_command(options: argparse.Namespace) -> None:
@@ -26,13 +29,15 @@ def fit_command(options: argparse.Namespace) -> None:
         groups=options.groups,
         time_column=options.time_column,
         families=options.families,
+        search=read_search(options),
         run_dir=options.run_dir,
-        progress=False if options.quiet else _print_event,
+        progress=_progress(quiet=options.quiet),
         strict=options.strict,
         missing_target=options.missing_target,
     )
-    # Saved first, so that nothing that goes wrong while printing costs the model.
-    model.save(target, overwrite=options.overwrite)
+    # Saved first, so that nothing that goes wrong while printing costs the model; nor does one Ctrl-C.
+    with first_ctrl_c(_go_on):
+        model.save(target, overwrite=options.overwrite)
     if not options.quiet:
         # Said before the fit as well; by now those lines may have scrolled away.
         _print_warnings(model.run.findings)
@@ -40,6 +45,14 @@ def fit_command(options: argparse.Namespace) -> None:
     print(
         f"\nSaved to {options.out}. Next: tabular-automl score {options.out} NEW_ROWS --out predictions.csv"
     )
+
+
+def _go_on() -> None:
+    print("tabular-automl: The model is being saved; Ctrl-C again to stop.", file=sys.stderr)
+
+
+def _progress(*, quiet: bool) -> bool | EventSink:
+    return not quiet if quiet or watched_live() else _print_event
 
 
 def _print_event(event: Event) -> None:

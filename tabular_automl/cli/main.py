@@ -54,6 +54,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], None]:
         from tabular_automl.cli.score import score_command
 
         return score_command
+    if name == "history":
+        from tabular_automl.cli.history import history_command
+
+        return history_command
     from tabular_automl.cli.report import report_command
 
     return report_command

@@ -4,6 +4,7 @@ import argparse
 import math
 
 from tabular_automl import __version__
+from tabular_automl.cli.search_arguments import add_search
 
 _DESCRIPTION = """\
 From a table to an ensemble you can trust.
@@ -11,6 +12,7 @@ From a table to an ensemble you can trust.
   fit      learn to predict one column of a table, within a time you choose
   score    predict that column for new rows; files of any size
   report   show what a saved model is, and what to expect of it
+  history  show what the runs of a run folder tried, also while one works in it
 """
 
 _EXAMPLES = """\
@@ -37,6 +39,9 @@ examples:
 
   The same model every time, on any machine speed:
     tabular-automl fit train.csv --target price --out price_model --max-candidates 10 --seed 7
+
+  Small trees of one family, and none of another:
+    tabular-automl fit train.csv --target price --out m --without xgboost --space catboost.depth=4:6
 
   Keep all fits, so that a run that was stopped goes on where it was:
     tabular-automl fit train.csv --target price --out price_model --run-dir price_run
@@ -67,6 +72,21 @@ examples:
 """
 
 
+_HISTORY_EXAMPLES = """\
+examples:
+  What was tried so far, while the fit with --run-dir price_run still runs, or later:
+    tabular-automl history price_run
+
+  Every candidate with its hyperparameters, for a notebook:
+    tabular-automl history price_run --show candidates --format csv --out candidates.csv
+
+  Why candidates failed, with tracebacks:
+    tabular-automl history price_run --show failures --format json
+
+Nothing in the folder is changed. Times are UTC.
+"""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``tabular-automl``."""
     parser = argparse.ArgumentParser(
@@ -77,10 +97,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     parser.set_defaults(traceback=False)
-    commands = parser.add_subparsers(dest="command", metavar="{fit,score,report}")
+    commands = parser.add_subparsers(dest="command", metavar="{fit,score,report,history}")
     _add_fit(_command(commands, "fit", "learn to predict one column of a table", _FIT_EXAMPLES))
     _add_score(_command(commands, "score", "predict for new rows, from file to file", _SCORE_EXAMPLES))
     _add_report(_command(commands, "report", "show what a saved model is", _REPORT_EXAMPLES))
+    _add_history(_command(commands, "history", "show what the runs of a run folder tried", _HISTORY_EXAMPLES))
     return parser
 
 
@@ -116,6 +137,7 @@ def _add_fit(command: argparse.ArgumentParser) -> None:
         help="bound the run by counts instead: repeatable exactly",
     )
     _add_problem(command.add_argument_group("what to solve"))
+    add_search(command.add_argument_group("how to search"))
     _add_running(command.add_argument_group("how to run"))
 
 
@@ -189,6 +211,22 @@ def _add_score(command: argparse.ArgumentParser) -> None:
 def _add_report(command: argparse.ArgumentParser) -> None:
     command.add_argument("model", help="the folder that fit saved")
     command.add_argument("--out", metavar="FILE", help="write the report to a text file instead")
+
+
+def _add_history(command: argparse.ArgumentParser) -> None:
+    command.add_argument("run_dir", metavar="RUN_DIR", help="the folder that fit --run-dir was given")
+    command.add_argument(
+        "--show",
+        choices=["runs", "candidates", "folds", "curves", "failures", "events", "environment"],
+        help="one table in full (default: an overview; with csv and json, candidates)",
+    )
+    command.add_argument(
+        "--format",
+        choices=["text", "csv", "json"],
+        default="text",
+        help="default: text, which leaves hyperparameters, settings and tracebacks out",
+    )
+    command.add_argument("--out", metavar="FILE", help="write to a file instead")
 
 
 def _seconds(text: str) -> float:

@@ -1,11 +1,13 @@
 """Time, counts and cores: all that bounds a run."""
 
+import math
 import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from tabular_automl.core.cgroup import group_cores
 from tabular_automl.core.options import Options
 
 RESERVED_SHARE = 0.04
@@ -75,6 +77,17 @@ class Budget:
         """Seconds until fits must be over (deadline less reserve), infinite without a deadline."""
         return float("inf") if self.limit is None else self.limit - self.reserve - self.elapsed
 
+    def used_up(self, share: float) -> bool:
+        """Whether in a run bounded by time so much of the reserve before the deadline is gone.
+
+        Work that only gets better with time ends then. In a run bounded by counts it never does.
+        """
+        return self.timed and self.remaining <= -share * self.reserve
+
+    def from_now(self, seconds: float) -> "Budget":
+        """Return the budget with so many seconds left for fits; who cancels the one cancels the other."""
+        return replace(self, limit=self.elapsed + seconds + self.reserve)
+
     @property
     def cancelled(self) -> bool:
         """Whether a person asked for the best so far (Ctrl-C)."""
@@ -91,7 +104,7 @@ class Budget:
 
 
 def available_cores() -> int:
-    """Return the number of cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Return how many cores this process may run on, or its container has the time of, rounded up."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = group_cores()
+    return bound if quota is None else max(1, min(bound, math.ceil(quota)))

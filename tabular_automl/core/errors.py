@@ -29,5 +29,9 @@ class UnsupportedProblemError(TabularAutoMLError):
     """A learner says "not mine": it cannot fit this problem. Caught where candidates are proposed."""
 
 
+class MemoryLimitError(TabularAutoMLError):
+    """A fit would not fit into the memory there is. Caught where candidates are proposed."""
+
+
 class FoldPlanMismatchError(TabularAutoMLError):
     """Results of two different fold plans were about to be mixed."""

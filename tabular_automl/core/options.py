@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
@@ -14,6 +14,7 @@ from tabular_automl.core.candidate import Value
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.metrics import check_metric
 from tabular_automl.core.progress import Event
+from tabular_automl.core.search import Search
 from tabular_automl.core.task import TaskKind
 
 DEFAULT_SECONDS = 300.0
@@ -41,6 +42,7 @@ class Options:
     schema: Mapping[Any, str] | None = None
     candidates: Sequence[tuple[str, Mapping[str, Value]]] = ()
     families: Sequence[str] | None = None
+    search: Search = field(default_factory=Search)
     existing: Any = None
     human_level: float | None = None
     run_dir: str | Path | None = None
@@ -52,13 +54,6 @@ class Options:
     def kinds(self) -> Mapping[Any, str]:
         """Kinds of columns that the user has set, by name."""
         return {} if self.schema is None else self.schema
-
-    @property
-    def named_families(self) -> tuple[str, ...] | None:
-        """The families that may be fitted, the user's own candidates' among them; None: all of them."""
-        if self.families is None:
-            return None
-        return tuple(dict.fromkeys([*self.families, *(family for family, _ in self.candidates)]))
 
     @property
     def seconds(self) -> float | None:
@@ -97,6 +92,7 @@ class Options:
         _check_schema(self.schema)
         _check_families(self.families)
         _check_candidates(self.candidates)
+        _check_search(self.search)
         _check_run_dir(self.run_dir)
         for name in ("time_limit", "max_candidates", "n_jobs", "seed", "human_level"):
             value = getattr(self, name)
@@ -164,6 +160,11 @@ def _check_candidates(candidates: Any) -> None:
                     f"Candidate {number} sets {name!r} to {value!r}, a {type(value).__name__}; give a "
                     "number, a text, a truth value or None."
                 )
+
+
+def _check_search(search: object) -> None:
+    if not isinstance(search, Search):
+        raise InputError(f"search is {search!r}; give a record, such as ta.Search(sampler='random').")
 
 
 def _check_run_dir(run_dir: object) -> None:

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.digest import Json
 from tabular_automl.core.ensemble import Comparison, Ensemble, FittedEnsemble, HonestScore
+from tabular_automl.core.forecast import Forecast
 from tabular_automl.core.schema import Finding, Schema
 from tabular_automl.core.task import Task
+from tabular_automl.core.utilisation import Utilisation
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,10 @@ class Run:
         The options that shaped the run, as JSON.
     versions
         Versions of this package, Python and the libraries used.
+    forecast
+        What more time would bring; None where nobody asked.
+    utilisation
+        How well the cores were used; None where it was not measured.
     """
 
     schema: Schema
@@ -54,3 +60,5 @@ class Run:
     seconds: Mapping[str, float]
     settings: Mapping[str, Json]
     versions: Mapping[str, str]
+    forecast: Forecast | None = None
+    utilisation: Utilisation | None = None

@@ -12,6 +12,7 @@ from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.folds import FoldPlan
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.fold_job import predictions_file
+from tabular_automl.crossfit.given_up_key import given_up_key
 from tabular_automl.crossfit.joint_round import joint_round, rounds_without_each
 from tabular_automl.crossfit.request import Request
 from tabular_automl.crossfit.stored_array import stored_array
@@ -23,10 +24,23 @@ SHORTEST_SHARE = 0.5
 
 @dataclass(frozen=True)
 class FoldSetup:
-    """What is known of a fold's fit before it starts: its key in the run store and its seed."""
+    """What is known of a fold's fit before it starts.
+
+    Attributes
+    ----------
+    key, seed
+        Its key in the run store, and its seed.
+    bar
+        What it must have reached round by round (`FitContext.bar`).
+    """
 
     key: str
     seed: int
+    bar: FloatArray | None = field(default=None, compare=False)
+
+    def key_of(self, *, given_up: bool) -> str:
+        """Return the key of the fit by how it ended."""
+        return given_up_key(self.key, self.bar) if given_up and self.bar is not None else self.key
 
 
 @dataclass(eq=False)
@@ -71,6 +85,13 @@ class Bag:
 
     def __post_init__(self) -> None:
         self.waiting = deque(fold for fold in range(len(self.setups)) if fold not in self.fits)
+        if self.given_up is not None:
+            self.cut_here()
+
+    @property
+    def given_up(self) -> int | None:
+        """The fold on which the candidate fell behind its bar: the last one of the result."""
+        return min((fold for fold, fit in self.fits.items() if fit.given_up), default=None)
 
     @property
     def seconds(self) -> float:
@@ -87,6 +108,13 @@ class Bag:
         """Whether no fit is to come any more."""
         return not self.waiting and not self.running
 
+    def keep(self, fit: FoldFit) -> None:
+        """Take in a finished fit; one that was given up is the last, whatever became of those beyond it."""
+        self.fits[fit.fold] = fit
+        if self.given_up is not None:
+            self.cut_here()
+            self.lost = {fold: why for fold, why in self.lost.items() if fold <= fit.fold}
+
     def cut_here(self) -> None:
         """Start no further fold: the result will be what is there."""
         self.waiting.clear()
@@ -99,7 +127,8 @@ class Bag:
 
     def dropped(self, fold: int) -> bool:
         """Whether nobody waits for that fold any more."""
-        return self.failed or any(lost <= fold for lost in self.lost)
+        behind = self.given_up is not None and fold > self.given_up
+        return self.failed or behind or any(lost <= fold for lost in self.lost)
 
     def choose_rounds(self, problem: Problem, weights: Sequence[float]) -> None:
         """Choose the round of each fold of the finished prefix, and line up the predictions to make.
@@ -145,6 +174,18 @@ class Bag:
             self.seconds,
             len(repeats),
             self.request.max_rounds,
+            self._why_pruned(folds[-1]),
+        )
+
+    def _why_pruned(self, last: FoldFit) -> str:
+        bar = self.setups[last.fold].bar
+        if not last.given_up or bar is None:
+            return ""
+        n_rounds = len(last.curve)
+        asked = float(bar[min(n_rounds, len(bar)) - 1])
+        return (
+            f"fell behind after {n_rounds} rounds on fold {last.fold}: loss {last.curve.min():.4g}, "
+            f"{asked:.4g} or less was asked for"
         )
 
     def _out_of_fold(self, plan: FoldPlan, repeats: Sequence[range]) -> tuple[NDArray[np.intp], FloatArray]:
@@ -160,8 +201,13 @@ class Bag:
         return next((fold for fold in range(len(self.setups)) if fold not in folds), len(self.setups))
 
     def _prefix(self, plan: FoldPlan) -> list[FoldFit]:
-        """Return the fits of the usable finished prefix, without last folds that were cut much too short."""
+        """Return the fits of the usable finished prefix.
+
+        Nothing follows a fold that was given up; last folds that were cut much too short are left out.
+        """
         length = plan.usable_folds(self._prefix_length(self.fits))
+        if self.given_up is not None:
+            length = min(length, self.given_up + 1)
         while length > 1 and self._cut_much_too_short(length - 1):
             length = plan.usable_folds(length - 1)
         return [self.fits[fold] for fold in range(length)]

@@ -1,18 +1,18 @@
 """Fits candidates on folds, lazily: what is fitted next is asked only when a worker is free."""
 
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.errors import FoldPlanMismatchError, StoreError
-from tabular_automl.core.metrics import metric_named
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.bag import Bag, FoldSetup
 from tabular_automl.crossfit.fold_job import FitJob, FitReport, JobFailure, PredictJob, PredictReport
 from tabular_automl.crossfit.fold_key import FitSettings, fold_key
+from tabular_automl.crossfit.load_models import expect_to_load
 from tabular_automl.crossfit.request import Request
+from tabular_automl.crossfit.request_outcome import RequestOutcome
 from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
 from tabular_automl.crossfit.time_plan import Allowance, TimePlan
 from tabular_automl.crossfit.workers import Finished, Lost, Ticket
@@ -84,6 +84,7 @@ class _Scheduler:
         self._bags: list[Bag] = []
         self._work: dict[Ticket, _Work] = {}
         self._settled: dict[int, tuple[CrossFit | Failure, ...]] = {}
+        self._asked: dict[int, tuple[Request, int]] = {}
         self._proposed = self._yielded = 0
         self._exhausted = self._stalled = False
         self._held: Request | None = None
@@ -105,6 +106,7 @@ class _Scheduler:
         """Kill what still runs."""
         for ticket in self._work:
             self._workers.kill(ticket)
+            self._runtime.tracker.ended(ticket)
 
     def _releasable(self) -> Iterator[CrossFit | Failure]:
         in_order = self._runtime.budget.counted
@@ -115,7 +117,7 @@ class _Scheduler:
             self._stalled = False
 
     def _is_due(self, number: int) -> bool:
-        """Whether a result may be seen by the proposals to come: no sooner than with any number of workers."""
+        """Whether proposals to come may see a result: no sooner than with any number of workers."""
         nothing_first = self._exhausted or self._stalled
         return number in self._settled and (nothing_first or self._proposed >= number + LOOKAHEAD)
 
@@ -125,6 +127,7 @@ class _Scheduler:
         if request is None:
             return False
         number, self._proposed = self._proposed, self._proposed + 1
+        self._asked[number] = (request, self._runtime.store.put_request(request))
         try:
             bag = self._open_bag(number, request)
         except Exception as error:  # noqa: BLE001 - a third-party learner may fail in any way
@@ -168,6 +171,7 @@ class _Scheduler:
     def _open_bag(self, number: int, request: Request) -> Bag:
         candidate = request.candidate
         learner = learner_for(candidate.family)
+        self._runtime.store.put_learner(candidate.family, learner)
         learner.require(self._problem.shape)
         limits = learner.limits(self._problem.shape, candidate.params)
         learner.refit_rounds(1, 1.0)  # one that cannot tell must fail here, not when all is fitted
@@ -178,11 +182,13 @@ class _Scheduler:
             seed = derive_seed(self._runtime.seed, "fold fit", candidate.key, fold)
             settings = FitSettings(seed, self._runtime.threads, limits.max_rounds, limits.patience)
             key = fold_key(self._runtime.identity, fold, candidate, learner, settings=settings)
-            setups.append(FoldSetup(key, seed))
-        found = {fold: self._runtime.store.lookup(setup.key) for fold, setup in enumerate(setups)}
+            setups.append(FoldSetup(key, seed, request.bar if fold == 0 else None))
+        found = {fold: self._runtime.store.lookup(one.key, one.bar) for fold, one in enumerate(setups)}
         fits = {fold: fit for fold, fit in found.items() if fit is not None}
         for fit in fits.values():
             self._runtime.observations.kept(fit.folder)
+        if len(fits) < len(setups):
+            self._runtime.memory.require(candidate, self._workers)
         return Bag(number, request, limits, tuple(setups), fits)
 
     def _submit(self) -> None:
@@ -194,10 +200,14 @@ class _Scheduler:
         for bag in list(self._bags):
             self._submit_predictions(bag)
         for bag in list(self._bags):
-            while bag.waiting and self._workers.free:
+            while bag.waiting and self._workers.free and not self._must_wait(bag):
                 self._submit_fit(bag)
             self._advance(bag)
             self._submit_predictions(bag)
+
+    def _must_wait(self, bag: Bag, *, predicts: bool = False) -> bool:
+        """Whether the bag's next job would not fit into memory beside those that run now."""
+        return self._runtime.memory.must_wait(bag.request.candidate, self._workers, predicts=predicts)
 
     def _submit_fit(self, bag: Bag) -> None:
         # Encoding takes time: it is asked for before whether there is enough, and afterwards what is left.
@@ -230,7 +240,7 @@ class _Scheduler:
             fold,
             matrix.path,
             self._runtime.data,
-            self._runtime.fit_context(matrix, setup.seed, bag.limits),
+            replace(self._runtime.fit_context(matrix, setup.seed, bag.limits), bar=setup.bar),
             scratch=store.new_scratch(),
             folder=store.fits / setup.key,
             seconds=allowance.seconds,
@@ -238,7 +248,7 @@ class _Scheduler:
         )
 
     def _submit_predictions(self, bag: Bag) -> None:
-        while bag.to_predict and self._workers.free:
+        while bag.to_predict and self._workers.free and not self._must_wait(bag, predicts=True):
             # A candidate whose fits were all in the store has no matrix in this run yet.
             encoding = self._runtime.encoding_seconds(bag.request.candidate.recipe)
             if self._time.prediction_allowance(encoding) is None:
@@ -279,12 +289,16 @@ class _Scheduler:
 
         ticket = self._workers.submit(job, hard_limit=work.allowance.hard, should_stop=should_stop)
         self._work[ticket] = work
+        part = f"fold {work.fold}" if fits else f"predicting fold {work.fold}"
+        self._runtime.tracker.started(ticket, bag.request.candidate.name, part)
 
     def _absorb(self, finished: Finished) -> None:
         """Take in what a job came to."""
         work = self._work.pop(finished.ticket)
+        self._runtime.tracker.ended(finished.ticket)
         bag, fold, result = work.bag, work.fold, finished.result
         bag.running.discard(fold)
+        self._runtime.memory.learn(bag.request.candidate, result, self._workers)
         if isinstance(finished.ticket.job, FitJob) and not isinstance(result, FitReport):
             self._runtime.store.discard(finished.ticket.job.scratch)
         match result:
@@ -304,16 +318,18 @@ class _Scheduler:
 
     def _keep(self, bag: Bag, fold: int, report: FitReport) -> None:
         fit = FoldFit(
-            bag.setups[fold].key,
+            bag.setups[fold].key_of(given_up=report.given_up),
             fold,
             report.folder,
             report.curve,
             report.seconds,
             report.memory_mb,
             report.complete,
+            report.given_up,
         )
-        bag.fits[fold] = fit
+        bag.keep(fit)
         self._runtime.observations.kept(fit.folder)
+        expect_to_load(bag.request.candidate.family)
         try:
             self._runtime.store.put(fit, bag.request.candidate)
         except StoreError as error:
@@ -364,12 +380,15 @@ class _Scheduler:
             self._settle(bag.number, bag.lost[min(bag.lost)])
 
     def _record(self, failure: Failure, detail: str = "") -> None:
-        with suppress(StoreError):  # the failure is shown all the same
-            self._runtime.store.put_failure(failure, detail)
+        self._runtime.store.put_failure(failure, detail)
 
     def _settle(self, number: int, result: CrossFit | Failure) -> None:
         self._settled[number] = (*self._settled.get(number, ()), result)
-        self._runtime.emit("fit", _in_words(result, self._problem))
+        request, asked = self._asked[number]
+        outcome = RequestOutcome.of(result, request, self._problem)
+        self._runtime.store.put_result(asked, outcome)
+        self._runtime.tracker.settled(result)
+        self._runtime.emit("fit", _in_words(result, outcome.score, self._problem))
 
 
 def _held_out_weights(problem: Problem) -> list[float]:
@@ -378,15 +397,13 @@ def _held_out_weights(problem: Problem) -> list[float]:
     return [float(problem.weight[fold.held_out].sum()) for fold in problem.folds.folds]
 
 
-def _in_words(result: CrossFit | Failure, problem: Problem) -> str:
+def _in_words(result: CrossFit | Failure, score: float | None, problem: Problem) -> str:
     name = result.candidate.name
     if isinstance(result, Failure):
         where = "" if result.fold is None else f" on fold {result.fold}"
         return f"{name} failed{where}: {result.reason}"
-    metric = metric_named(problem.task.metric, problem.task.kind)
-    weight = None if problem.weight is None else problem.weight[result.rows]
-    score = metric.score(metric.loss(problem.y[result.rows], result.predictions, weight))
     folds = f"{result.folds_per_repeat} fold{'s' * (result.folds_per_repeat > 1)}"
     if result.n_repeats > 1:
         folds = f"{result.n_repeats} repeats of {folds}"
-    return f"{name}: {metric.name} {score:.4g} on {folds}, {result.seconds:.1f} s"
+    left = f"; left early, {result.pruned}" if result.pruned else ""
+    return f"{name}: {problem.task.metric} {score:.4g} on {folds}, {result.seconds:.1f} s{left}"

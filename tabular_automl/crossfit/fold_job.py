@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -17,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_automl.core.candidate import Candidate
-from tabular_automl.core.fitting import FitContext, FittedModel, FloatArray, Rows
-from tabular_automl.learners import learner_for
+from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
+from tabular_automl.crossfit.given_up_key import given_up_key
+from tabular_automl.learners import import_ahead, learner_for
 
 ALL_ROWS = -1
 MODEL_FOLDER = "model"
@@ -66,6 +68,7 @@ class FitReport:
     seconds: float
     memory_mb: float
     complete: bool
+    given_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ class FitJob:
     seconds
         Soft limit, counted from the start on the worker.
     scratch, folder
-        Where to write, and the name the folder gets when all is written.
+        Where to write, and the name the folder gets when all is written: the fit's key. One that was given up
+        gets the name that goes with its bar (`given_up_key`).
     durable
         Whether to see it onto the disk before it gets its name.
     driver
@@ -120,6 +124,8 @@ class FitJob:
 
     def run(self, should_stop: Callable[[], bool]) -> FitReport | JobFailure:
         """Fit; whatever goes wrong comes back as a record."""
+        import_ahead(self.candidate.family)
+        begin_peak()
         started = time.monotonic()
         return _caught(lambda: _fit(self, started, should_stop), started)
 
@@ -146,6 +152,7 @@ class PredictJob:
     def run(self, should_stop: Callable[[], bool]) -> PredictReport | JobFailure:
         """Predict; whatever goes wrong comes back as a record."""
         del should_stop  # predictions are short
+        import_ahead(self.candidate.family)
         started = time.monotonic()
         return _caught(lambda: _predict(self, started), started)
 
@@ -159,6 +166,12 @@ def _taken(rows: NDArray[np.intp]) -> NDArray[np.intp] | slice:
 def predictions_file(model: Path, rounds: int) -> Path:
     """Return where the held-out predictions of a kept model at some round are."""
     return model.parent / f"predictions-{rounds}.npy"
+
+
+def begin_peak() -> None:
+    """Let `peak_memory_mb` count from now on, where the system can: a worker's jobs differ."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_mb() -> float:
@@ -202,15 +215,30 @@ def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitRep
         # No round to choose, so that held-out predictions can be made here and now.
         predictions = _predictions(outcome.model, held_out.X, 1, job.context.shape.n_outputs)
         np.save(predictions_file(job.scratch / MODEL_FOLDER, 1), predictions)
-    folder = job.folder
-    if not outcome.complete:
-        folder = folder.with_name(f"{folder.name}.partial-{job.scratch.name}")
+    folder = _named(job, outcome)
     if job.durable:
         _sync_all(job.scratch)
     _require_driver(job.driver)
     _name_folder(job.scratch, folder, durable=job.durable)
-    seconds = time.monotonic() - started
-    return FitReport(folder / MODEL_FOLDER, outcome.curve, seconds, peak_memory_mb(), outcome.complete)
+    return FitReport(
+        folder / MODEL_FOLDER,
+        outcome.curve,
+        time.monotonic() - started,
+        peak_memory_mb(),
+        outcome.complete,
+        outcome.given_up,
+    )
+
+
+def _named(job: FitJob, outcome: FitOutcome) -> Path:
+    """Return the folder that a fit gets in the end."""
+    if not outcome.complete:
+        return job.folder.with_name(f"{job.folder.name}.partial-{job.scratch.name}")
+    if not outcome.given_up:
+        return job.folder
+    if job.context.bar is None:
+        raise ValueError(f"{job.candidate.family} says given_up=True, but there was no bar to fall behind")
+    return job.folder.with_name(given_up_key(job.folder.name, job.context.bar))
 
 
 def _stopper(job: FitJob, started: float, should_stop: Callable[[], bool]) -> Callable[[], bool]:

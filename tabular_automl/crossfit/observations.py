@@ -4,12 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tabular_automl.core.schema import Kind
+from tabular_automl.core.table import Column, Table
 from tabular_automl.crossfit.load_models import loading_threads
 from tabular_automl.crossfit.model_files import model_bytes
 from tabular_automl.crossfit.pace import Pace
 
 # Encoding one cell of the table, until an encoding was timed: hinges on numbers take about so long.
 SECONDS_A_CELL = 2e-7
+# Looking for words in one character of a text.
+SECONDS_A_CHARACTER = 2e-7
+# So many texts tell how long the others are.
+SAMPLED_TEXTS = 1_000
 # Parsing a model file on one thread: 240 MB a second were measured, half of that is counted on.
 SECONDS_A_BYTE = 8e-9
 
@@ -29,11 +35,17 @@ class Observations:
     encoding_seconds: float = 0.0
     paces: tuple[Pace, ...] = ()
     _model_bytes: dict[Path, int] = field(default_factory=dict)
+    _threads: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Asked once: deadlines look at the loading time often, and the answer is read from files.
+        self._threads = loading_threads()
 
     @classmethod
-    def guess(cls, n_cells: int) -> "Observations":
-        """Return what can be said of a table of so many cells before anything was done with it."""
-        return cls(SECONDS_A_CELL * n_cells)
+    def guess(cls, table: Table) -> "Observations":
+        """Return what can be said of a table before anything was done with it."""
+        characters = sum(_characters(column) for column in table.columns if column.kind is Kind.TEXT)
+        return cls(SECONDS_A_CELL * table.n_rows * len(table.columns) + SECONDS_A_CHARACTER * characters)
 
     @property
     def loading_seconds(self) -> float:
@@ -42,7 +54,7 @@ class Observations:
 
     def loading(self, folders: Iterable[Path]) -> float:
         """Return the wall seconds it takes to load some of the models kept so far."""
-        return SECONDS_A_BYTE * sum(self._model_bytes[folder] for folder in folders) / loading_threads()
+        return SECONDS_A_BYTE * sum(self._model_bytes[folder] for folder in folders) / self._threads
 
     def encoded(self, seconds: float) -> None:
         """Learn what an encoding took."""
@@ -51,3 +63,10 @@ class Observations:
     def kept(self, folder: Path) -> None:
         """Learn of a kept model that the ensemble may load in the end."""
         self._model_bytes[folder] = model_bytes(folder)
+
+
+def _characters(column: Column) -> float:
+    """Return about how many characters the distinct texts of a column have together."""
+    texts = column.categories or ()
+    sample = texts[:: len(texts) // SAMPLED_TEXTS + 1]
+    return len(texts) * sum(map(len, sample)) / max(len(sample), 1)

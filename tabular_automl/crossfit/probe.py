@@ -16,7 +16,7 @@ from tabular_automl.crossfit.fold_job import DataFiles
 from tabular_automl.crossfit.pace import Pace
 from tabular_automl.crossfit.runtime import Runtime
 from tabular_automl.crossfit.workers import Finished, Lost, Ticket
-from tabular_automl.learners import learner_for
+from tabular_automl.learners import import_ahead, learner_for
 
 # So many rounds tell the pace.
 ROUNDS = 10
@@ -40,18 +40,23 @@ def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]
     try:
         while (waiting or jobs) and not runtime.budget.over:
             while waiting and runtime.workers.free:
+                if runtime.memory.must_wait(waiting[0], runtime.workers):
+                    break
                 candidate = waiting.pop(0)
                 ticket = _start(candidate, runtime, time_left)
                 if ticket is not None:
                     jobs[ticket] = candidate
+                    runtime.tracker.started(ticket, candidate.name, "probe")
             for finished in runtime.workers.wait(POLL_SECONDS) if waiting or jobs else ():
                 candidate = jobs.pop(finished.ticket)
+                runtime.tracker.ended(finished.ticket)
                 pace = _pace(candidate, finished, time_left.fair)
                 if pace is not None:
                     paces[candidate.key] = pace
     finally:
         for ticket in jobs:
             runtime.workers.kill(ticket)
+            runtime.tracker.ended(ticket)
     return tuple(paces[c.key] for c in candidates if c.key in paces)
 
 
@@ -67,6 +72,7 @@ class ProbeJob:
 
     def run(self, should_stop: Callable[[], bool]) -> Pace | None:
         """Return the pace; None if the learner failed or asked nothing between its rounds."""
+        import_ahead(self.candidate.family)
         started = time.monotonic()
         asked: list[float] = []
 
@@ -148,6 +154,7 @@ def _job(candidate: Candidate, runtime: Runtime) -> ProbeJob | None:
     try:
         learner.require(shape)
         limits = learner.limits(shape, candidate.params)
+        runtime.memory.require(candidate, runtime.workers)
         matrix = runtime.matrix(candidate.recipe)
     except Exception:  # noqa: BLE001 - a learner or a recipe may fail in any way; the real fit reports it
         return None

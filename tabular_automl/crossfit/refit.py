@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -141,7 +140,7 @@ class _Scheduler:
         workers = self._runtime.workers
         waiting = self._wanted(crossfits, copies)
         while waiting or self._jobs:
-            while waiting and workers.free:
+            while waiting and workers.free and not self._must_wait(waiting[0]):
                 self._start(waiting.popleft())
             if self._stopped:
                 waiting.clear()
@@ -153,6 +152,7 @@ class _Scheduler:
         """Kill what still runs."""
         for ticket in self._jobs:
             self._runtime.workers.kill(ticket)
+            self._runtime.tracker.ended(ticket)
 
     @property
     def _left(self) -> float:
@@ -188,6 +188,7 @@ class _Scheduler:
         if not self._in_time(wanted, self._runtime.encoding_seconds(wanted.candidate.recipe)):
             return
         try:
+            self._runtime.memory.require(wanted.candidate, self._runtime.workers)
             matrix = self._runtime.matrix(wanted.candidate.recipe)
         except Exception as error:  # noqa: BLE001 - a recipe may fail in any way; it costs this refit only
             self._fail(wanted.number, _failure(wanted.candidate, f"{type(error).__name__}: {error}"))
@@ -197,6 +198,11 @@ class _Scheduler:
             job = self._job(wanted, matrix)
             ticket = self._runtime.workers.submit(job, hard_limit=limit, should_stop=lambda: self._stopped)
             self._jobs[ticket] = wanted
+            self._runtime.tracker.started(ticket, wanted.candidate.name, "all rows")
+
+    def _must_wait(self, wanted: _Wanted) -> bool:
+        """Whether a refit would not fit into memory beside those that run now."""
+        return self._runtime.memory.must_wait(wanted.candidate, self._runtime.workers)
 
     def _in_time(self, wanted: _Wanted, first: float = 0.0) -> bool:
         """Whether a refit may start; ``first`` are the seconds of what must be done before it can."""
@@ -220,6 +226,8 @@ class _Scheduler:
     def _absorb(self, finished: Finished) -> None:
         """Take in what a refit came to."""
         wanted, result = self._jobs.pop(finished.ticket), finished.result
+        self._runtime.tracker.ended(finished.ticket)
+        self._runtime.memory.learn(wanted.candidate, result, self._runtime.workers)
         job, store = finished.ticket.job, self._runtime.store
         if isinstance(job, FitJob) and not isinstance(result, FitReport):
             store.discard(job.scratch)
@@ -250,8 +258,7 @@ class _Scheduler:
 
     def _fail(self, number: int, failure: Failure, detail: str = "") -> None:
         self._found[number] = failure
-        with suppress(StoreError):  # it is shown all the same
-            self._runtime.store.put_failure(failure, detail)
+        self._runtime.store.put_failure(failure, detail)
 
 
 def _failure(candidate: Candidate, reason: str, seconds: float = 0.0) -> Failure:

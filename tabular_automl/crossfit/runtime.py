@@ -1,30 +1,35 @@
 """How a problem is being solved: run store, workers, budget, seed and progress."""
 
-import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Recipe
+from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.fitting import Encoder, FeatureSpec, FitContext
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
-from tabular_automl.core.progress import Event, EventSink, event_sink
+from tabular_automl.core.progress import Event, EventSink
+from tabular_automl.core.utilisation import Utilisation
 from tabular_automl.crossfit.fold_job import DataFiles
 from tabular_automl.crossfit.fold_key import ProblemIdentity
+from tabular_automl.crossfit.interrupt import first_ctrl_c
 from tabular_automl.crossfit.matrix_file import write_matrix
+from tabular_automl.crossfit.memory_plan import MemoryPlan
 from tabular_automl.crossfit.observations import Observations
-from tabular_automl.crossfit.store import RunStore
+from tabular_automl.crossfit.run_facts import RunFacts
+from tabular_automl.crossfit.store import End, RunStore
+from tabular_automl.crossfit.tracker import Tracker
 from tabular_automl.crossfit.workers import InProcessWorkers, Workers
 from tabular_automl.learners import Limits
 from tabular_automl.preprocessing import fit_encoder
+from tabular_automl.progress import open_display
 
 # One thread a fit, as many fits as cores: OpenMP threads that outnumber the cores spin.
 THREADS = 1
@@ -56,6 +61,10 @@ class Runtime:
         The problem's share of the store's keys.
     sink
         Receives events.
+    tracker
+        Is told what happens, for whoever watches.
+    memory
+        Says which jobs fit into it.
     threads
         Threads of each fit; depends on the table alone, as results may depend on it.
     observations
@@ -70,6 +79,8 @@ class Runtime:
     data: DataFiles
     identity: ProblemIdentity
     sink: EventSink
+    tracker: Tracker
+    memory: MemoryPlan
     threads: int = THREADS
     observations: Observations = field(default_factory=Observations)
     _encoders: dict[str, Encoder] = field(default_factory=dict)
@@ -89,14 +100,20 @@ class Runtime:
             If the run folder can't be used; raised before any model is fitted.
         """
         folder = None if options.run_dir is None else Path(options.run_dir)
-        with RunStore.open(folder, _needed_bytes(problem)) as store, _first_ctrl_c_cancels(budget):
+        tracker = Tracker(problem, budget)
+        with (
+            first_ctrl_c(budget.cancel),
+            RunStore.open(folder, _needed_bytes(problem)) as store,
+            _recorded(store, problem, options, budget) as identity,
+            open_display(options.progress, tracker.status) as sink,
+        ):
             data = _write_data(problem, store.scratch)
-            sink = event_sink(options.progress)
-            identity = ProblemIdentity.of(problem)
-            observations = Observations.guess(problem.n_rows * problem.shape.n_columns)
+            observations = Observations.guess(problem.table)
             runtime = cls(
-                problem, store, workers, budget, options.seed, data, identity, sink, observations=observations
-            )
+                problem, store, workers, budget, options.seed, data, identity, sink, tracker,
+                MemoryPlan.of(problem, budget),
+                observations=observations,
+            )  # fmt: skip
             runtime.emit("ingest", _in_words(problem))
             for finding in problem.findings:
                 if finding.must_be_heard:
@@ -109,7 +126,9 @@ class Runtime:
         Neither deadline nor Ctrl-C reaches them: whenever a person asks for the best so far, there is one.
         """
         budget = replace(self.budget, limit=None, n_jobs=1, _cancelled=threading.Event())
-        return replace(self, workers=InProcessWorkers(), budget=budget)
+        # They are no candidates that a person waits for.
+        tracker = Tracker(self.problem, budget)
+        return replace(self, workers=InProcessWorkers(), budget=budget, tracker=tracker)
 
     def encoder(self, recipe: Recipe) -> Encoder:
         """Return the recipe's encoder, fitted on the features of all training rows."""
@@ -141,10 +160,15 @@ class Runtime:
         """Tell whoever watches what was just done; ``stage`` as in `Event`."""
         event = Event(stage, message, self.budget.elapsed, is_warning)
         self._events.append(event)
-        # A disk that is full by now must not end the run; the fits say so where it matters.
-        with suppress(StoreError):
-            self.store.put_event(event)
+        self.store.put_event(event)
+        self.tracker.happened(event)
         self.sink(event)
+
+    def leave(self, fit: CrossFit) -> None:
+        """Tell that the search left a candidate early, and why (`CrossFit.pruned`)."""
+        self.tracker.settled(fit)
+        self.store.put_left(fit)
+        self.emit("fit", f"{fit.candidate.name} left {fit.pruned}.")
 
     def stage_seconds(self) -> dict[str, float]:
         """Return wall seconds by stage, and ``total``; time counts for the stage whose event ends it."""
@@ -157,6 +181,28 @@ class Runtime:
         last = self._events[-1].stage
         seconds[last] += total - before
         return {**seconds, "total": total}
+
+    def utilisation(self) -> Utilisation:
+        """Return how well the cores were used until now; a gap counts for the stage whose event ends it."""
+        started = self.budget.started
+        stages = [(event.stage, started + event.elapsed) for event in self._events]
+        return self.workers.occupancy.utilisation(started, self.budget.cores, stages)
+
+
+@contextmanager
+def _recorded(
+    store: RunStore, problem: Problem, options: Options, budget: Budget
+) -> Iterator[ProblemIdentity]:
+    """Keep a record of the run, from its beginning to whatever end it takes."""
+    identity = ProblemIdentity.of(problem)
+    store.begin(RunFacts.of(problem, options, identity))
+    try:
+        yield identity
+    except BaseException as error:
+        end: End = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
+        store.end(end, f"{type(error).__name__}: {error}")
+        raise
+    store.end("cancelled" if budget.cancelled else "finished")
 
 
 def _write_data(problem: Problem, folder: Path) -> DataFiles:
@@ -187,23 +233,3 @@ def _in_words(problem: Problem) -> str:
         f"{shape.n_rows} rows, {shape.n_columns} features, {shape.task} task, "
         f"{plan.folds_per_repeat} folds ({plan.scheme}){repeats}"
     )
-
-
-@contextmanager
-def _first_ctrl_c_cancels(budget: Budget) -> Iterator[None]:
-    """Turn the first Ctrl-C into a request for the best so far; the second one interrupts as usual."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may set signal handlers
-        return
-
-    def cancel(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        if budget.cancelled:
-            raise KeyboardInterrupt
-        budget.cancel()
-
-    before = signal.signal(signal.SIGINT, cancel)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

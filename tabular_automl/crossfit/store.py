@@ -1,49 +1,58 @@
-"""Where a run keeps its fold fits: files for models, SQLite for small facts."""
+"""Where a run keeps its fold fits, and what it did: files for models, SQLite for small facts."""
 
 import json
 import shutil
 import sqlite3
+import sys
 import tempfile
-from contextlib import ExitStack, closing
+import traceback
+from collections import deque
+from contextlib import ExitStack, closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from uuid import uuid4
 
 import numpy as np
 
 from tabular_automl.core.candidate import Candidate
-from tabular_automl.core.crossfit import Failure, FoldFit
+from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
+from tabular_automl.core.digest import digest_array
 from tabular_automl.core.errors import StoreError
+from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.progress import Event
+from tabular_automl.core.versions import installed_version
+from tabular_automl.crossfit.candidate_text import candidate_from, candidate_text
 from tabular_automl.crossfit.fold_job import ALL_ROWS, CURVE_FILE
+from tabular_automl.crossfit.fold_key import ProblemIdentity
+from tabular_automl.crossfit.given_up_key import given_up_key
 from tabular_automl.crossfit.model_files import model_digest
+from tabular_automl.crossfit.request import Request
+from tabular_automl.crossfit.request_outcome import RequestOutcome
+from tabular_automl.crossfit.run_facts import RunFacts, problem_digest
+from tabular_automl.crossfit.run_folder import (
+    close_database,
+    lock_folder,
+    open_database,
+    require_writable,
+    synced,
+)
 from tabular_automl.crossfit.stored_array import stored_array
+from tabular_automl.learners import Learner
 
-DATABASE = "run.sqlite"
-FORMAT = "2"
-# Kept free beyond what the run is expected to write.
-SPARE_BYTES = 64 * 2**20
-_OWN_NAMES = frozenset({DATABASE, f"{DATABASE}-journal", "fits", "scratch"})
-_TABLES = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS fold_fits (
-    folder TEXT PRIMARY KEY, key TEXT NOT NULL, complete INTEGER NOT NULL, candidate TEXT NOT NULL,
-    fold INTEGER NOT NULL, seconds REAL NOT NULL, memory_mb REAL, model_digest TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS fold_fits_by_key ON fold_fits (key);
-CREATE TABLE IF NOT EXISTS failures (
-    candidate TEXT NOT NULL, fold INTEGER, reason TEXT NOT NULL, seconds REAL NOT NULL, detail TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS events (elapsed REAL NOT NULL, stage TEXT NOT NULL, message TEXT NOT NULL);
-"""
+# So many records of a disk that is full are kept in memory, the last ones.
+MOST_UNWRITTEN = 10_000
+End = Literal["finished", "cancelled", "failed"]
 
 
 class RunStore:
-    """Fold fits by key, failures and events of one run folder, for one run at a time.
+    """Fold fits by key, and the records of all runs in one folder, for one run at a time.
 
     The folder holds ``run.sqlite``, ``fits/KEY/`` with a model, its loss curve and held-out predictions, and
     ``scratch/`` for what a run can make again. A worker writes a fit into scratch and renames the folder; the
     driver then writes its row. Only what has a row exists: all else is removed when a run opens the store.
+    Records of what the run did never stop it: one that can't be written is kept and tried again with the
+    next one. Clock times have columns of their own, which nothing but `RunHistory` reads.
 
     Parameters
     ----------
@@ -52,13 +61,21 @@ class RunStore:
     durable
         Whether what is written must survive a loss of power.
     connection
-        The open database, locked for this run.
+        The open database.
+    lock
+        What keeps other runs out.
     """
 
-    def __init__(self, root: Path, *, durable: bool, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self, root: Path, *, durable: bool, connection: sqlite3.Connection, lock: sqlite3.Connection
+    ) -> None:
         self.root = root
         self.durable = durable
         self._connection = connection
+        self._lock = lock
+        self._run = self._asked = 0
+        self._families: set[str] = set()
+        self._unwritten: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MOST_UNWRITTEN)
 
     @classmethod
     def open(cls, run_dir: Path | None, needed_bytes: int = 0) -> "RunStore":
@@ -81,9 +98,10 @@ class RunStore:
         with ExitStack() as undo:
             if not durable:
                 undo.callback(shutil.rmtree, root, ignore_errors=True)
-            _require_writable(root, needed_bytes)
-            connection = undo.enter_context(closing(_connect(root, durable=durable)))
-            store = cls(root, durable=durable, connection=connection)
+            require_writable(root, needed_bytes)
+            lock = undo.enter_context(closing(lock_folder(root)))
+            connection = undo.enter_context(closing(open_database(root, durable=durable)))
+            store = cls(root, durable=durable, connection=connection, lock=lock)
             store._remove_leftovers()
             undo.pop_all()
         return store
@@ -106,26 +124,130 @@ class RunStore:
         """Remove what a job that went wrong left in scratch."""
         shutil.rmtree(scratch, ignore_errors=True)
 
-    def lookup(self, key: str) -> FoldFit | None:
-        """Return the complete fit of that key, if there is one and its files are as they should be."""
-        row = self._connection.execute(
-            "SELECT folder, fold, seconds, memory_mb, model_digest FROM fold_fits "
-            "WHERE key = ? AND complete = 1",
-            (key,),
-        ).fetchone()
-        if row is None:
-            return None
-        folder, fold, seconds, memory_mb, written = row
-        model = self.root / folder
-        curve = stored_array(model.parent / CURVE_FILE)
-        if curve is None or curve.ndim != 1 or model_digest(model) != written:
-            return None
-        if len(curve) == 0 and fold != ALL_ROWS:
-            return None
-        return FoldFit(key, fold, model, curve, seconds, float("nan") if memory_mb is None else memory_mb)
+    def begin(self, facts: RunFacts) -> int:
+        """Record that a run begins, and return its number; what is put from now on is its.
+
+        Raises
+        ------
+        StoreError
+            If that can't be written, as any record.
+        """
+        (last,) = self._connection.execute("SELECT COALESCE(MAX(number), 0) FROM runs").fetchone()
+        self._write(
+            "INSERT INTO runs VALUES (?, ?, NULL, 'running', '', ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                last + 1, _now(), facts.problem, facts.data, facts.plan, facts.loss, facts.metric,
+                str(facts.seed), json.dumps(facts.settings), json.dumps(facts.environment),
+            ),
+        )  # fmt: skip
+        self._run, self._asked = last + 1, 0
+        return self._run
+
+    def end(self, state: End, reason: str = "") -> None:
+        """Record how the run ended; what it had not finished by then was cut."""
+        self._record(
+            "UPDATE requests SET state = 'cut', reason = 'the run ended', ended = ? "
+            "WHERE run = ? AND state = 'running'",
+            (_now(), self._run),
+        )
+        self._record(
+            "UPDATE runs SET state = ?, reason = ?, ended = ? WHERE number = ?",
+            (state, reason, _now(), self._run),
+        )
+
+    def put_learner(self, family: str, learner: Learner) -> None:
+        """Record which code the run uses for a family, once."""
+        if family in self._families:
+            return
+        libraries = {name: installed_version(name) for name in learner.libraries}
+        self._record(
+            "INSERT OR IGNORE INTO learners VALUES (?, ?, ?, ?)",
+            (self._run, family, str(learner.code_version), json.dumps(libraries)),
+        )
+        self._families.add(family)
+
+    def put_request(self, request: Request) -> int:
+        """Record what the search asks for, and return its number in the run."""
+        candidate = request.candidate
+        self._record(
+            "INSERT INTO requests "
+            "(run, number, key, candidate, asked_folds, max_rounds, state, reason, asked) "
+            "VALUES (?, ?, ?, ?, ?, ?, 'running', '', ?)",
+            (
+                self._run, self._asked, candidate.key, candidate_text(candidate), request.n_folds,
+                request.max_rounds, _now(),
+            ),
+        )  # fmt: skip
+        self._asked += 1
+        return self._asked - 1
+
+    def put_result(self, number: int, outcome: RequestOutcome) -> None:
+        """Record what came of a request; a fold that failed after others gave a result adds its reason."""
+        if outcome.state == "failed":
+            self._record(
+                "UPDATE requests SET reason = ?, seconds = COALESCE(seconds, ?), ended = ?, "
+                "state = CASE state WHEN 'running' THEN 'failed' ELSE state END WHERE run = ? AND number = ?",
+                (outcome.reason, outcome.seconds, _now(), self._run, number),
+            )
+            return
+        self._record(
+            "UPDATE requests SET state = ?, reason = ?, n_folds = ?, joint_round = ?, score = ?, loss = ?, "
+            "seconds = ?, ended = ? WHERE run = ? AND number = ?",
+            (
+                outcome.state, outcome.reason, outcome.n_folds, outcome.joint_round, outcome.score,
+                outcome.loss, outcome.seconds, _now(), self._run, number,
+            ),
+        )  # fmt: skip
+
+    def put_left(self, fit: CrossFit) -> None:
+        """Record why the search left a candidate after its last request."""
+        self._record(
+            "UPDATE requests SET state = 'pruned', reason = ? WHERE run = ? AND number = "
+            "(SELECT MAX(number) FROM requests WHERE run = ? AND key = ?)",
+            (fit.pruned, self._run, self._run, fit.candidate.key),
+        )
+
+    def recallable(self, identity: ProblemIdentity, *, seed: int | None = None) -> tuple[Request, ...]:
+        """Return what earlier runs on the same problem fitted wholly, so that it can be asked for again.
+
+        Parameters
+        ----------
+        identity
+            The problem's share of the keys.
+        seed
+            Only of runs with that seed, whose fits can be used again; None: of any.
+
+        Returns
+        -------
+        tuple of Request
+            One a candidate, for the most folds it was fitted on; what was asked for last comes last.
+        """
+        rows = self._connection.execute(
+            "SELECT candidate, asked_folds, requests.max_rounds FROM requests "
+            "JOIN runs ON runs.number = requests.run "
+            "WHERE requests.state = 'fitted' AND runs.problem = ? AND runs.number < ? "
+            "AND (? IS NULL OR runs.seed = ?) ORDER BY requests.run, requests.number",
+            (problem_digest(identity), self._run or _NO_RUN_YET, None if seed is None else 1, str(seed)),
+        )
+        found: dict[str, Request] = {}
+        for text, n_folds, max_rounds in rows:
+            request = Request(candidate_from(text), n_folds, max_rounds=max_rounds)
+            before = found.pop(request.candidate.key, request)
+            found[request.candidate.key] = before if before.n_folds > n_folds else request
+        return tuple(found.values())
+
+    def lookup(self, key: str, bar: FloatArray | None = None) -> FoldFit | None:
+        """Return the complete fit of that key, if there is one and its files are as they should be.
+
+        With a ``bar``, one that fell behind exactly that threshold curve will do, where there is no other.
+        """
+        whole = self._find(key)
+        return whole if whole is not None or bar is None else self._find(given_up_key(key, bar))
 
     def put(self, fit: FoldFit, candidate: Candidate) -> None:
         """Record a fit whose files are in place; a partial one will answer no lookup.
+
+        The key of a fit that was given up is that of `given_up_key`.
 
         Raises
         ------
@@ -136,29 +258,45 @@ class RunStore:
         if written is None:
             raise StoreError(f"The model in {fit.folder} cannot be read back.")
         memory = None if np.isnan(fit.memory_mb) else fit.memory_mb
-        folder = fit.folder.relative_to(self.root).as_posix()
-        described = json.dumps(candidate.describe(), sort_keys=True)
-        self._write(
-            "INSERT OR REPLACE INTO fold_fits VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (folder, fit.key, fit.complete, described, fit.fold, fit.seconds, memory, written),
-        )
+        loss = float(fit.curve.min()) if len(fit.curve) else None
+        # A fit is worth a sync of the disk; so much is lost with no other record.
+        with synced(self._connection, durable=self.durable):
+            self._write(
+                "INSERT OR REPLACE INTO fold_fits VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    fit.folder.relative_to(self.root).as_posix(), fit.key, fit.complete, fit.given_up,
+                    self._run, candidate.key, candidate_text(candidate), fit.fold, len(fit.curve), loss,
+                    fit.seconds, memory, written, digest_array(fit.curve), _now(),
+                ),
+            )  # fmt: skip
 
     def put_failure(self, failure: Failure, detail: str = "") -> None:
-        """Record a failure, with the traceback if there is one."""
-        described = json.dumps(failure.candidate.describe(), sort_keys=True)
-        self._write(
-            "INSERT INTO failures VALUES (?, ?, ?, ?, ?)",
-            (described, failure.fold, failure.reason, failure.seconds, detail),
-        )
+        """Record a failure with its traceback: ``detail``, or that of the error being handled right now."""
+        if not detail and sys.exc_info()[0] is not None:
+            detail = traceback.format_exc()
+        self._record(
+            "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                self._run, candidate_text(failure.candidate), failure.fold, failure.reason, failure.seconds,
+                detail, _now(),
+            ),
+        )  # fmt: skip
 
     def put_event(self, event: Event) -> None:
         """Record an event."""
-        self._write("INSERT INTO events VALUES (?, ?, ?)", (event.elapsed, event.stage, event.message))
+        self._record(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
+            (self._run, event.elapsed, event.stage, event.message, event.is_warning, _now()),
+        )
 
     def close(self) -> None:
         """Let go of the folder; a temporary one is removed."""
-        self._connection.close()
-        shutil.rmtree(self.root if not self.durable else self.scratch, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._write_records()  # there may be room for them now
+        close_database(self._connection)
+        self._lock.close()
+        if not self.durable:
+            shutil.rmtree(self.root, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -166,17 +304,55 @@ class RunStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _find(self, key: str) -> FoldFit | None:
+        row = self._connection.execute(
+            "SELECT folder, fold, seconds, memory_mb, model_digest, curve_digest, given_up FROM fold_fits "
+            "WHERE key = ? AND complete = 1",
+            (key,),
+        ).fetchone()
+        if row is None:
+            return None
+        folder, fold, seconds, memory_mb, model_written, curve_written, given_up = row
+        model = self.root / folder
+        curve = stored_array(model.parent / CURVE_FILE)
+        if curve is None or digest_array(curve) != curve_written or model_digest(model) != model_written:
+            return None
+        if curve.ndim != 1 or (len(curve) == 0 and fold != ALL_ROWS):
+            return None
+        memory = float("nan") if memory_mb is None else memory_mb
+        return FoldFit(key, fold, model, curve, seconds, memory, given_up=bool(given_up))
+
+    def _record(self, statement: str, values: tuple[object, ...]) -> None:
+        self._unwritten.append((statement, values))
+        self._write_records()
+
+    def _write_records(self) -> None:
+        with suppress(StoreError):
+            while self._unwritten:
+                self._write(*self._unwritten[0])
+                self._unwritten.popleft()
+
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        # Messages of libraries may hold what is no Unicode.
+        told = tuple(
+            value.encode("utf-8", "backslashreplace").decode("utf-8") if isinstance(value, str) else value
+            for value in values
+        )
         try:
-            self._connection.execute(statement, values)
+            self._connection.execute(statement, told)
         except sqlite3.Error as error:
-            raise StoreError(f"Run folder {self.root} cannot be written any more: {error}.") from error
+            raise StoreError(
+                f"Run folder {self.root} cannot be written: {error}. Free some space, or choose another "
+                "run_dir."
+            ) from error
 
     def _remove_leftovers(self) -> None:
         """Remove what other runs left unfinished; their partial fits are of no use to this one."""
         try:
-            self._connection.execute("DELETE FROM fold_fits WHERE complete = 0")
-            rows = self._connection.execute("SELECT folder FROM fold_fits")
+            self._connection.execute("UPDATE runs SET state = 'killed' WHERE state = 'running'")
+            self._connection.execute("UPDATE requests SET state = 'killed' WHERE state = 'running'")
+            self._connection.execute("UPDATE fold_fits SET kept = 0 WHERE complete = 0")
+            rows = self._connection.execute("SELECT folder FROM fold_fits WHERE kept = 1")
             known = {Path(folder).parent.name for (folder,) in rows}
             shutil.rmtree(self.scratch, ignore_errors=True)
             for folder in (self.fits, self.scratch):
@@ -190,6 +366,14 @@ class RunStore:
             ) from error
 
 
+# Before `begin` all runs are earlier ones.
+_NO_RUN_YET = 2**62
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
 def _temporary_folder() -> Path:
     try:
         return Path(tempfile.mkdtemp(prefix="tabular_automl-"))
@@ -197,69 +381,3 @@ def _temporary_folder() -> Path:
         raise StoreError(
             f"No temporary folder can be made: {error}. Set TMPDIR to a writable folder, or give a run_dir."
         ) from error
-
-
-def _require_writable(root: Path, needed_bytes: int) -> None:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        strangers = sorted(path.name for path in root.iterdir() if path.name not in _OWN_NAMES)
-        if strangers and not (root / DATABASE).exists():
-            raise StoreError(
-                f"{root} is not empty and no run folder: it holds {strangers[0]!r}. "
-                "Give run_dir an empty or new folder, or that of an earlier run."
-            )
-        with tempfile.TemporaryFile(dir=root) as probe:
-            probe.write(b"probe")
-            probe.flush()
-        free = shutil.disk_usage(root).free
-    except StoreError:
-        raise
-    except OSError as error:
-        raise StoreError(
-            f"Run folder {root} cannot be written: {error.strerror or error}. Choose another run_dir."
-        ) from error
-    if free < needed_bytes + SPARE_BYTES:
-        needed = (needed_bytes + SPARE_BYTES) / 1e6
-        raise StoreError(
-            f"The disk of run folder {root} has {free / 1e6:.0f} MB free, but this run needs about "
-            f"{needed:.0f} MB. Free some space, or choose a run_dir on another disk."
-        )
-
-
-def _connect(root: Path, *, durable: bool) -> sqlite3.Connection:
-    """Open the database and keep it locked; the system lets go of the lock however the process ends."""
-    path = root / DATABASE
-    try:
-        connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
-    except sqlite3.Error as error:
-        raise StoreError(f"Run folder {root} cannot be written: {error}. Choose another run_dir.") from error
-    try:
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
-        if not durable:
-            connection.execute("PRAGMA journal_mode = MEMORY")
-        connection.execute("BEGIN EXCLUSIVE")
-        for statement in _TABLES.split(";"):
-            connection.execute(statement)
-        connection.execute("INSERT OR IGNORE INTO facts VALUES ('format', ?)", (FORMAT,))
-        with closing(connection.execute("SELECT value FROM facts WHERE name = 'format'")) as found:
-            (written,) = found.fetchone()
-        connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(_refusal(root, error)) from error
-    if written != FORMAT:
-        connection.close()
-        raise StoreError(
-            f"Run folder {root} has format {written!r}, but this version reads {FORMAT!r}. "
-            "Choose another run_dir."
-        )
-    return connection
-
-
-def _refusal(root: Path, error: sqlite3.Error) -> str:
-    if "locked" in str(error):
-        return f"Run folder {root} is in use by another run. Wait for it to end, or choose another run_dir."
-    if isinstance(error, sqlite3.OperationalError):
-        return f"Run folder {root} cannot be written: {error}. Choose another run_dir."
-    return f"{root / DATABASE} is not the database of a run folder: {error}. Choose another run_dir."

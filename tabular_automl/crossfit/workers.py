@@ -6,8 +6,10 @@ whole call, and a pebble pool that loses an idle process takes no further job.
 """
 
 import contextlib
+import ctypes
 import os
 import signal
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import current_process
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from joblib.externals.loky.backend import get_context
 from threadpoolctl import threadpool_limits
@@ -23,7 +25,8 @@ from threadpoolctl import threadpool_limits
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.errors import TabularAutoMLError
 from tabular_automl.core.fitting import never
-from tabular_automl.learners import FAMILIES, learner_for
+from tabular_automl.crossfit.occupancy import Occupancy, cpu_of_ended_children
+from tabular_automl.learners import FAMILIES, import_ahead
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -38,6 +41,12 @@ _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
 _STOP = None
+# What a signal that ended a worker often means.
+_DEATHS = {
+    6: ": a library gave up, as when there is no memory left; fewer rows or columns, or n_jobs, need less",
+    9: ": out of memory, or killed from outside; fewer rows or columns, or n_jobs, need less memory",
+}
+_PR_SET_PDEATHSIG = 1
 
 
 class Job(Protocol):
@@ -80,11 +89,21 @@ class Lost:
         How long the job had run.
     killed
         Whether we killed it (for a limit); False when the process ended by itself.
+    signal
+        Number of the signal that ended the process when we did not; None: it ended by itself.
     """
 
     reason: str
     seconds: float
     killed: bool
+    signal: int | None = None
+
+
+class Seat(NamedTuple):
+    """Where a job runs or may run: the process, and its job (None: it is idle)."""
+
+    process: int
+    ticket: Ticket | None
 
 
 @dataclass(frozen=True)
@@ -96,7 +115,15 @@ class Finished:
 
 
 class Workers(ABC):
-    """Runs jobs one a slot; a context manager that ends every process it started."""
+    """Runs jobs one a slot; a context manager that ends every process it started.
+
+    Attributes
+    ----------
+    occupancy
+        When jobs ran.
+    """
+
+    occupancy: Occupancy
 
     @staticmethod
     def start(budget: Budget, families: Sequence[str] | None = None) -> "Workers":
@@ -111,13 +138,14 @@ class Workers(ABC):
             If processes are needed and this one may not start any, as in joblib's multiprocessing backend.
         """
         if budget.n_jobs == 1 and not budget.timed:
-            return InProcessWorkers()
+            return InProcessWorkers(Occupancy(budget.clock))
         if current_process().daemon:
             raise TabularAutoMLError(
                 "This process is a daemon, which may not start worker processes. Use joblib's loky backend, "
                 "or n_jobs=1 with max_candidates and without time_limit to fit in this process."
             )
-        return ProcessWorkers(budget.n_jobs, FAMILIES if families is None else families)
+        named = FAMILIES if families is None else families
+        return ProcessWorkers(budget.n_jobs, named, Occupancy(budget.clock))
 
     @property
     @abstractmethod
@@ -128,6 +156,11 @@ class Workers(ABC):
     @abstractmethod
     def free(self) -> int:
         """How many jobs would start at once if submitted now."""
+
+    @property
+    @abstractmethod
+    def seats(self) -> tuple[Seat, ...]:
+        """Where jobs run or may run."""
 
     @abstractmethod
     def submit(
@@ -157,7 +190,8 @@ class Workers(ABC):
 class InProcessWorkers(Workers):
     """Runs jobs in this process, one thread each, when `wait` is called; limits are soft only."""
 
-    def __init__(self) -> None:
+    def __init__(self, occupancy: Occupancy | None = None) -> None:
+        self.occupancy = occupancy or Occupancy()
         self._queued: Ticket | None = None
 
     @property
@@ -169,6 +203,11 @@ class InProcessWorkers(Workers):
     def free(self) -> int:
         """Return how many jobs would start at once."""
         return 0 if self._queued else 1
+
+    @property
+    def seats(self) -> tuple[Seat, ...]:
+        """Return this process."""
+        return (Seat(os.getpid(), self._queued),)
 
     def submit(
         self, job: Job, *, hard_limit: float | None = None, should_stop: Callable[[], bool] = never
@@ -185,8 +224,13 @@ class InProcessWorkers(Workers):
         ticket, self._queued = self._queued, None
         if ticket is None:
             return []
+        cpu = time.process_time()
+        self.occupancy.began(self)
         with threadpool_limits(limits=1):
-            return [Finished(ticket, ticket.job.run(ticket.should_stop))]
+            finished = Finished(ticket, ticket.job.run(ticket.should_stop))
+        self.occupancy.used_here(self, time.process_time() - cpu)
+        self.occupancy.ended(self)
+        return [finished]
 
     def kill(self, ticket: Ticket) -> None:
         """End one job."""
@@ -196,6 +240,15 @@ class InProcessWorkers(Workers):
     def close(self) -> None:
         """End all."""
         self._queued = None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a worker sends: its job's result with the wall seconds (none at first), all its CPU seconds."""
+
+    result: object
+    seconds: float
+    cpu: float
 
 
 @dataclass(eq=False)
@@ -215,12 +268,20 @@ class _Slot:
 class ProcessWorkers(Workers):
     """One process a slot; a process that ends is replaced while the others go on."""
 
-    def __init__(self, n_jobs: int, families: Sequence[str] = FAMILIES) -> None:
+    def __init__(
+        self, n_jobs: int, families: Sequence[str] = FAMILIES, occupancy: Occupancy | None = None
+    ) -> None:
+        self.occupancy = occupancy or Occupancy()
         self._context = get_context("loky")
         self._families = tuple(families)
         self._stillborn = 0
         self._n_slots = n_jobs
-        self._slots = [self._new_slot() for _ in range(n_jobs)]
+        self._slots: list[_Slot] = []
+        try:
+            self._fill_slots()
+        except BaseException:  # as Ctrl-C raises it: nobody will close what was never returned
+            self.close()
+            raise
 
     @property
     def n_slots(self) -> int:
@@ -231,6 +292,11 @@ class ProcessWorkers(Workers):
     def free(self) -> int:
         """Return how many jobs would start at once."""
         return sum(slot.free for slot in self._slots)
+
+    @property
+    def seats(self) -> tuple[Seat, ...]:
+        """Return the workers."""
+        return tuple(Seat(slot.process.pid or 0, slot.ticket) for slot in self._slots)
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -246,6 +312,7 @@ class ProcessWorkers(Workers):
             raise RuntimeError("No worker is free; look at `free` before you submit.")
         ticket = Ticket(job, hard_limit, should_stop)
         slot.ticket, slot.started, slot.asked = ticket, time.monotonic(), None
+        self.occupancy.began(slot)
         # A worker that died while idle is noticed by `wait`, which then reports this job as lost.
         with contextlib.suppress(OSError):
             slot.connection.send(job)
@@ -279,36 +346,40 @@ class ProcessWorkers(Workers):
 
     def _fill_slots(self) -> None:
         while len(self._slots) < self._n_slots:
-            self._slots.append(self._new_slot())
+            self._add_slot()
 
-    def _new_slot(self) -> _Slot:
+    def _add_slot(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve, args=(theirs, os.getpid(), self._families), env=_ONE_THREAD, daemon=True
         )
         with _sigint_blocked():
             process.start()
+            self._slots.append(_Slot(process, ours, started=time.monotonic()))
         # With our copy of their end closed, the end of the process reads as the end of the pipe.
         theirs.close()
-        return _Slot(process, ours)
 
     def _receive(self, slot: _Slot) -> list[Finished]:
         try:
-            message = slot.connection.recv()
+            answer: _Answer = slot.connection.recv()
         except (EOFError, OSError):
             return self._bury(slot)
         if not slot.ready:
             slot.ready = True
             self._stillborn = 0
+            self.occupancy.started_up(slot, time.monotonic() - slot.started, answer.cpu)
             return []
+        self.occupancy.used(slot, answer.cpu)
+        self.occupancy.ended(slot, answer.seconds)
         ticket, slot.ticket = slot.ticket, None
-        return [Finished(ticket, message)] if ticket else []
+        return [Finished(ticket, answer.result)] if ticket else []
 
     def _bury(self, slot: _Slot) -> list[Finished]:
         exit_code = self._end(slot)
         if slot.ticket:
             seconds = time.monotonic() - slot.started
-            return [Finished(slot.ticket, Lost(_death(exit_code), seconds, killed=False))]
+            by = -exit_code if exit_code is not None and exit_code < 0 else None
+            return [Finished(slot.ticket, Lost(_death(exit_code), seconds, killed=False, signal=by))]
         self._stillborn += not slot.ready
         if self._stillborn >= MOST_STILLBORN:
             raise TabularAutoMLError(
@@ -343,8 +414,11 @@ class ProcessWorkers(Workers):
     def _end(self, slot: _Slot) -> int | None:
         """Kill one worker at once and forget it."""
         self._slots.remove(slot)
+        before = cpu_of_ended_children()
         _kill(slot.process)
         slot.process.join(1.0)
+        self.occupancy.used(slot, cpu_of_ended_children() - before)
+        self.occupancy.ended(slot)
         slot.connection.close()
         return slot.process.exitcode
 
@@ -361,7 +435,7 @@ def _kill(process: "BaseProcess") -> None:
 
 def _death(exit_code: int | None) -> str:
     if exit_code is not None and exit_code < 0:
-        hint = ": out of memory, or killed from outside" if exit_code == -9 else ""
+        hint = _DEATHS.get(-exit_code, "")
         return f"its worker process was ended by signal {-exit_code} ({signal.strsignal(-exit_code)}){hint}"
     return f"its worker process ended with exit code {exit_code}"
 
@@ -382,22 +456,35 @@ def _sigint_blocked() -> Iterator[None]:
 def _serve(connection: Connection, driver: int, families: tuple[str, ...]) -> None:
     """Run jobs as they come, until the driver is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(driver,), daemon=True).start()
+    _end_with(driver)
+    # All before the first job: an import in its place would count against the limit of a short probe.
     for family in families:
-        # A family that cannot be imported says so in its own fold job.
-        with contextlib.suppress(Exception):
-            learner_for(family)
-    connection.send(True)
+        import_ahead(family)
     with contextlib.suppress(EOFError, OSError):
+        connection.send(_Answer(None, 0.0, time.process_time()))
         while True:
             job = connection.recv()
             # A request to stop may arrive when its job has just ended.
             if job is not _STOP:
-                connection.send(job.run(connection.poll))
+                started = time.monotonic()
+                result = job.run(connection.poll)
+                connection.send(_Answer(result, time.monotonic() - started, time.process_time()))
 
 
 def _end_with(driver: int) -> None:
-    """End this process soon after the driver did, also in the middle of a job."""
+    """See to it that this process ends as soon as the driver did, also in the middle of a job."""
+    # The kernel's signal also ends a job in native code, where none of our threads gets its turn. It comes
+    # when the driver's thread that started the worker ends: the one that waits for the worker's results.
+    told_by_kernel = sys.platform == "linux" and not ctypes.CDLL(None).prctl(
+        _PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL)
+    )
+    if os.getppid() != driver:
+        os._exit(1)
+    if not told_by_kernel:
+        threading.Thread(target=_watch, args=(driver,), daemon=True).start()
+
+
+def _watch(driver: int) -> None:
     while os.getppid() == driver:
         time.sleep(1.0)
     os._exit(1)

@@ -1,8 +1,10 @@
 """Greedy selection on bootstrap draws, averaged: steadier weights than those of a single selection."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.fitting import FloatArray, never
 from tabular_automl.core.seeds import derive_rng
 from tabular_automl.ensemble.draws import SelectionOnDraws, bootstrap_draws
 from tabular_automl.ensemble.greedy import weights_of
@@ -10,11 +12,12 @@ from tabular_automl.ensemble.pool import Pool
 
 # Twice as many selections change the average hardly.
 MOST_SELECTIONS = 20
+ENOUGH_IN_A_HURRY = 3
 # Lighter members cost size, latency and refits, and don't change the predictions much.
 LEAST_WEIGHT = 0.03
 
 
-def bagged_weights(pool: Pool, seed: int) -> FloatArray:
+def bagged_weights(pool: Pool, seed: int, hurry: Callable[[], bool] = never) -> FloatArray:
     """Return the mean of the weights that greedy selections choose on bootstrap draws of the rows.
 
     On few rows a single selection follows chance: who comes first decides on all others. The mean over draws
@@ -28,6 +31,8 @@ def bagged_weights(pool: Pool, seed: int) -> FloatArray:
         The candidates on the rows they share; whole blocks are drawn where it has blocks.
     seed
         The user's seed.
+    hurry
+        Asked between selections; once true, a few are enough. Never true in a run bounded by counts.
 
     Returns
     -------
@@ -40,7 +45,11 @@ def bagged_weights(pool: Pool, seed: int) -> FloatArray:
     selection = SelectionOnDraws.of(pool)
     rng, n_draws = derive_rng(seed, "bagged selection"), min(MOST_SELECTIONS, selection.affordable)
     draws = bootstrap_draws(pool, rng, n_draws, judged_inside=True)
-    chosen = [selection.weights(drawn) for drawn in draws]
+    chosen: list[FloatArray] = []
+    for drawn in draws:
+        if len(chosen) >= ENOUGH_IN_A_HURRY and hurry():
+            break
+        chosen.append(selection.weights(drawn))
     if not chosen:
         return weights_of(pool)  # no part of the rows can be judged
     mean = np.mean(chosen, axis=0)

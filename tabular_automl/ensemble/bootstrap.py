@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.fitting import FloatArray, never
 from tabular_automl.core.metrics import confusion, predicted_codes
 from tabular_automl.core.seeds import derive_rng
 from tabular_automl.ensemble.draws import (
@@ -28,6 +28,8 @@ FEWEST_DRAWS = 80
 # Out-of-bag rows times outputs on which a draw's own selection is judged.
 CELLS_JUDGED = 200_000
 FEWEST_FOR_AN_INTERVAL = 40
+# Selections that tell the optimism, roughly, where there is no time for more.
+ENOUGH_IN_A_HURRY = 5
 # Degrees of freedom of a class with a single unit, by convention: no interval among few classes (that takes
 # 1), a wide one where it is one of ten or more.
 FREEDOM_OF_ONE_UNIT = 0.75
@@ -115,13 +117,20 @@ class Resamples:
         return float(low), float(high)
 
 
-def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | None = None) -> Resamples:
+def resample(
+    pool: Pool,
+    weights: FloatArray,
+    seed: int,
+    n_selections: int | None = None,
+    *,
+    hurry: Callable[[], bool] = never,
+) -> Resamples:
     """Repeat the greedy selection on bootstrap draws (BBC-CV, Tsamardinos et al., Machine Learning 2018).
 
     Whole blocks are drawn where the pool has blocks. To bound the time, the number of draws and selections,
-    and of the in-bag rows a selection looks at, follow from the pool's sizes alone (`selection_cost`), never
-    from the clock; a selection on fewer rows errs on the pessimistic side, and so does a single one where the
-    chosen ensemble is the mean of many.
+    and of the in-bag rows a selection looks at, follow from the pool's sizes alone (`selection_cost`);
+    the clock is looked at by ``hurry`` alone. A selection on fewer rows errs on the pessimistic side, and so
+    does a single one where the chosen ensemble is the mean of many.
 
     Parameters
     ----------
@@ -133,6 +142,9 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
         The user's seed.
     n_selections
         Number of selections; None: from the sizes, 12 to 200, fewer only where a single one is long.
+    hurry
+        Asked between draws; once true, five selections and as many draws as an interval needs are enough.
+        Never true in a run bounded by counts.
     """
     pool = pool.thinned()
     units = units_of(pool)
@@ -143,8 +155,11 @@ def resample(pool: Pool, weights: FloatArray, seed: int, n_selections: int | Non
     outside: list[NDArray[np.bool_]] = []
     excess: list[float] = []
     for multiplicity in bootstrap_draws(pool, derive_rng(seed, "honest score"), n_draws):
+        late = len(excess) >= ENOUGH_IN_A_HURRY and hurry()
+        if late and len(outside) >= FEWEST_FOR_AN_INTERVAL:
+            break
         outside.append(multiplicity == 0)
-        if len(excess) < n_selections:
+        if len(excess) < n_selections and not late:
             excess.append(_excess(pool, selection.weights(multiplicity), mixture, outside[-1]))
     out_of_bag = np.array(outside, dtype=bool).reshape(len(outside), pool.n_rows)
     return Resamples(pool, mixture, out_of_bag, np.array(excess), _widening(pool, units, out_of_bag))

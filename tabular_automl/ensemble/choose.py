@@ -1,6 +1,6 @@
 """Which candidates make up the ensemble, and with which weights."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tabular_automl.core.crossfit import CrossFit, Failure, shared_rows
 from tabular_automl.core.ensemble import Member
-from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.fitting import FloatArray, never
 from tabular_automl.core.metrics import Metric, metric_named
 from tabular_automl.core.problem import Problem
 from tabular_automl.ensemble.bagged_selection import bagged_weights
@@ -58,6 +58,7 @@ def choose(
     *,
     seed: int = 0,
     look: float | None = None,
+    hurry: Callable[[], bool] = never,
 ) -> Chosen | None:
     """Weigh candidates on the rows that all of them cover; None if there is none.
 
@@ -69,24 +70,27 @@ def choose(
     problem
         What is being solved.
     results
-        The candidates; failures are passed over.
+        The candidates; failures are passed over, and what the search left early (`CrossFit.pruned`).
     seed
         The user's seed.
     look
         For a look at how things stand, about how many core-seconds it may take: by a formula, it looks at so
         many rows. None: choose in earnest.
+    hurry
+        As in `bagged_weights`.
     """
     crossfits = longest_of_each(result for result in results if isinstance(result, CrossFit))
-    if not crossfits:
+    whole = tuple(fit for fit in crossfits if not fit.pruned)
+    if not whole:
         return None
     metric = metric_named(problem.task.metric, problem.task.kind)
-    seen = {fit.candidate.key: _seen_by(metric, fit, problem) for fit in _eligible(crossfits, metric)}
+    seen = {fit.candidate.key: _seen_by(metric, fit, problem) for fit in _eligible(whole, metric)}
     seconds = SECONDS_A_SELECTION if look is None else look
     most = MAX_ROWS if look is None else _affordable_rows(tuple(seen.values()), metric, look)
     compared = _comparable(tuple(seen.values()), problem, metric, seconds=seconds, max_rows=most)
     rows = shared_rows(compared)
     pool = _pool(compared, rows, problem, metric, max_rows=most)
-    weights = bagged_weights(pool, seed) if look is None else weights_of(pool, seconds=seconds)
+    weights = bagged_weights(pool, seed, hurry) if look is None else weights_of(pool, seconds=seconds)
     by_key = {fit.candidate.key: fit for fit in crossfits}
     fits = tuple(by_key[fit.candidate.key] for fit in compared)
     return Chosen(fits, weights, pool, len(crossfits), len(rows))

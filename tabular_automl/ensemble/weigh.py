@@ -11,23 +11,32 @@ from tabular_automl.core.ensemble import (
     HonestScore,
 )
 from tabular_automl.core.errors import TabularAutoMLError
+from tabular_automl.core.forecast import Forecast
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.runtime import Runtime
 from tabular_automl.ensemble.bootstrap import Resamples, resample
 from tabular_automl.ensemble.choose import choose
 from tabular_automl.ensemble.compare import HUMAN_LEVEL, compare, compare_number
+from tabular_automl.ensemble.forecast import forecast
 from tabular_automl.ensemble.honest_score import honest_score
 from tabular_automl.ensemble.serve import serve
+
+# When so much of the time that is kept for weighing is gone, choosing ends, so does resampling, and so does
+# the forecast.
+CHOOSING_SHARE = 0.4
+RESAMPLING_SHARE = 0.8
+LOOKING_AHEAD_SHARE = 0.95
 
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """What `weigh` found: the ensemble, ready to predict, with what to expect of it and what failed."""
+    """What `weigh` found: the ensemble, ready to predict, with what to expect of it, and of more time."""
 
     ensemble: Ensemble
     fitted: FittedEnsemble
     score: HonestScore
     comparisons: tuple[Comparison, ...]
+    forecast: Forecast
     failures: tuple[Failure, ...] = ()
 
 
@@ -39,7 +48,9 @@ def weigh(
     *,
     human_level: float | None = None,
 ) -> Weighed:
-    """Choose the ensemble, refit and load its models, estimate its score, compare it with the baselines.
+    """Choose the ensemble, refit and load its models, estimate its score, look back and ahead.
+
+    The score is compared with the baselines, and a forecast tells what more time would bring.
 
     Candidates are weighed on the rows that all of them cover. Those that ran on fewer folds than others cost
     rows, and are let in only where they pay for it (`choose`). What members predict with is said in `serve`;
@@ -63,20 +74,29 @@ def weigh(
     TabularAutoMLError
         If not one candidate was fitted.
     """
-    chosen = choose(problem, results, seed=runtime.seed)
+    budget = runtime.budget
+    chosen = choose(problem, results, seed=runtime.seed, hurry=lambda: budget.used_up(CHOOSING_SHARE))
     if chosen is None:
         raise TabularAutoMLError(_nothing_fitted(results))
     members = chosen.members
     runtime.emit("weigh", f"Chose {len(members)} of {chosen.of} candidates on {chosen.n_rows:,} rows.")
     fitted, failures = serve(chosen.weighted, problem, runtime)
-    resamples = resample(chosen.pool, chosen.weights, runtime.seed)
+    resamples = resample(
+        chosen.pool, chosen.weights, runtime.seed, hurry=lambda: budget.used_up(RESAMPLING_SHARE)
+    )
     score = honest_score(resamples)
+    runtime.tracker.expect(score)
     runtime.emit("weigh", f"Expected on new rows: {score}.")
+    outlook = forecast(
+        chosen, score, budget, seed=runtime.seed, hurry=lambda: budget.used_up(LOOKING_AHEAD_SHARE)
+    )
+    runtime.emit("weigh", str(outlook))
     return Weighed(
         ensemble=Ensemble(members),
         fitted=fitted,
         score=score,
         comparisons=_comparisons(problem, baselines, resamples, human_level),
+        forecast=outlook,
         failures=failures,
     )
 

@@ -41,17 +41,22 @@ class TabularRegressor(RegressorMixin, TabularEstimator):  # type: ignore[misc] 
     schema
         Overrides of the inferred column kinds, such as ``{"zip": "categorical"}``.
     candidates
-        Your own candidates, tried first: pairs of a family and the hyperparameters that differ from its
-        defaults, such as ``("lightgbm", {"num_leaves": 7})``.
+        Your own candidates, where the search starts: fitted before any other, and known to the tuner. Pairs
+        of a family and the hyperparameters that differ from its defaults, such as ``("lightgbm",
+        {"num_leaves": 7})``.
     families
         Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
+    search
+        How candidates are searched for, a `Search`: sampler, pruner, spaces narrowed or widened, families
+        forbidden or bounded, such as ``ta.Search(spaces={"lightgbm": {"num_leaves": (8, 64)}})``.
     human_level
         The score people reach, in the metric's own direction: a baseline in the report of ``model_``.
     run_dir
         Folder in which fits are kept; a later run on the same data finds them there. One run at a time.
     progress
-        False: silence; True: lines on stderr; a callable receives each `Event`; None: lines when a terminal
-        or a notebook is watching, else the logger ``tabular_automl``.
+        False: silence; True: a live display in a terminal or a notebook, elsewhere lines on stderr; a
+        callable receives each `Event`; None: as True when a terminal or a notebook is watching, else the
+        logger ``tabular_automl``.
     strict
         Stop on warnings about the data, too.
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tabular_automl.automl import Model, fit
 from tabular_automl.core.candidate import Value
 from tabular_automl.core.progress import Event
+from tabular_automl.core.search import Search
 from tabular_automl.crossfit.allowed_jobs import allowed_jobs
 from tabular_automl.estimators.tables import check_same_rows, in_order_of, read_features, with_target
 from tabular_automl.ingest.checks import MIN_ROWS
@@ -40,6 +41,7 @@ class TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # untyped lib
         schema: Mapping[Any, str] | None = None,
         candidates: Sequence[tuple[str, Mapping[str, Value]]] = (),
         families: Sequence[str] | None = None,
+        search: Search | None = None,
         human_level: float | None = None,
         run_dir: str | Path | None = None,
         progress: bool | Callable[[Event], None] | None = False,
@@ -55,6 +57,7 @@ class TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # untyped lib
         self.schema = schema
         self.candidates = candidates
         self.families = families
+        self.search = search
         self.human_level = human_level
         self.run_dir = run_dir
         self.progress = progress
@@ -135,6 +138,7 @@ class TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # untyped lib
             schema=self.schema,
             candidates=self.candidates,
             families=self.families,
+            search=self.search,
             human_level=self.human_level,
             run_dir=self.run_dir,
             progress=self.progress,

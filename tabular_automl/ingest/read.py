@@ -7,26 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.ingest.canonical import READ_AS_TEXT
 from tabular_automl.ingest.csv_format import DAMAGED_GZIP, CsvFormat, check_row_lengths, open_bytes, sniff_csv
 from tabular_automl.ingest.frames import to_pandas
-
-NA_TEXTS = ("", "NA", "N/A", "n/a", "nan", "NaN", "null", "NULL", "None", "<NA>", "#N/A", "NaT")
-"""Texts that a CSV cell holds for "missing" in columns of numbers and truth values."""
+from tabular_automl.ingest.plain_csv import read_plain_csv
+from tabular_automl.ingest.typed_column import typed_column
 
 CHUNK_CELLS = 10_000_000
 """Cells of a chunk at most, so that wide files don't fill memory: a cell of text takes some 60 bytes."""
 
 _PARQUET_MAGIC = b"PAR1"
-_INTEGER = r"^\s*[+-]?(0|[1-9]\d{0,17})\s*$"
-_LONG_INTEGER = r"^\s*[+-]?[1-9]\d{18,}\s*$"
-_FLOAT = r"^\s*[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$"
 _CUTS_CHUNKS = pd.__version__.startswith("2.")  # pandas 2 cuts a first row of a chunk that is too long
-_TRUTHS = {"True": True, "False": False, "true": True, "false": False, "TRUE": True, "FALSE": False}
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -48,12 +42,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if _is_parquet(path):
         return to_pandas(_whole_parquet(path))
     form = sniff_csv(path)
-    frames = list(_csv_frames(path, form, None))
-    frame = frames[0]
-    frame.attrs.clear()
-    typed = [_typed(frame.iloc[:, place]) for place in range(frame.shape[1])]
-    result = pd.concat(typed, axis=1) if typed else frame
-    result.columns = frame.columns
+    columns = read_plain_csv(path, form) or _columns_of_text(path, form)
+    result = pd.concat([typed_column(cells) for cells in columns], axis=1)
+    result.columns = pd.Index(form.names, dtype=object)
     return result
 
 
@@ -161,6 +152,13 @@ def _without_metadata(table: Any) -> pd.DataFrame:
     return frame
 
 
+def _columns_of_text(path: Path, form: CsvFormat) -> list[Any]:
+    import pyarrow as pa
+
+    (frame,) = _csv_frames(path, form, None)
+    return [pa.array(frame.iloc[:, place], pa.string(), from_pandas=True) for place in range(frame.shape[1])]
+
+
 def _csv_frames(path: Path, form: CsvFormat, chunk_rows: int | None) -> Iterator[pd.DataFrame]:
     """Yield frames of text cells.
 
@@ -230,36 +228,3 @@ def _explain(message: str, form: CsvFormat) -> str:
         line = str(int(quote.group(1)) + 1)
         return f", about line {line}: a quotation mark is never closed. Close it, or double it inside cells."
     return f" cannot be read as CSV with delimiter {form.delimiter!r}: {message}"
-
-
-def _typed(series: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Give a column of text the type all of its cells have.
-
-    Numbers with leading zeros stay text, and whole numbers that int64 does not hold: both are keys.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    cells = pa.array(series, pa.string(), from_pandas=True)
-    known = pc.invert(pc.is_in(cells, pa.array(NA_TEXTS)))
-    present = cells.filter(known)
-    if not len(present):
-        return pd.Series(np.nan, index=series.index, dtype=np.float64)
-    if pc.all(pc.is_in(present, pa.array(list(_TRUTHS)))).as_py():
-        truths = series.map(_TRUTHS)
-        return truths.astype(bool) if len(present) == len(series) else truths.astype("boolean")
-    if pc.any(pc.match_substring_regex(present, _LONG_INTEGER)).as_py():
-        return series.where(series != "", np.nan)
-    for pattern, target in ((_INTEGER, pa.int64()), (_FLOAT, pa.float64())):
-        if pc.all(pc.match_substring_regex(present, pattern)).as_py():
-            numbers = pc.cast(pc.utf8_trim_whitespace(present), target).to_numpy(zero_copy_only=False)
-            return _spread(numbers, known.to_numpy(zero_copy_only=False), series.index)
-    return series.where(series != "", np.nan)
-
-
-def _spread(numbers: Any, present: Any, index: pd.Index) -> "pd.Series[Any]":
-    if present.all():
-        return pd.Series(numbers, index=index)
-    values = np.full(len(present), np.nan)
-    values[present] = numbers
-    return pd.Series(values, index=index)

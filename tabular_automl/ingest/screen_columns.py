@@ -73,7 +73,8 @@ def screen_columns(frame: pd.DataFrame, named: Iterable[Any], memory: int | None
     if limit >= n_columns:
         return Screened(frame, everything, (), _on_memory(n_rows, n_columns, memory))
     rows = np.unique(np.linspace(0, n_rows - 1, SAMPLE_ROWS).astype(np.intp))
-    facts = [_Facts.of(_cells(frame, place, rows)) for place in range(n_columns)]
+    sample = frame if len(rows) == n_rows else frame.iloc[rows]
+    facts = [_Facts.of(_cells(sample, place)) for place in range(n_columns)]
     is_copy = _copies(frame, facts) & ~required
     scores = np.array([fact.n_differing for fact in facts], dtype=np.float64)
     scores[required], scores[is_copy] = np.inf, -1.0
@@ -114,11 +115,10 @@ def _most_columns(n_rows: int, n_columns: int, memory: int | None) -> int:
     return int(min(n_columns, MAX_COLUMNS, max(affordable, MIN_COLUMNS)))
 
 
-def _cells(frame: pd.DataFrame, place: int, rows: IntArray | None = None) -> Cells | None:
-    """Return some or all cells of a column; None if they cannot be read."""
-    column = frame.iloc[:, place]
+def _cells(frame: pd.DataFrame, place: int) -> Cells | None:
+    """Return the cells of a column; None if they cannot be read."""
     try:
-        return read_cells(column if rows is None or len(rows) == len(column) else column.iloc[rows])
+        return read_cells(frame.iloc[:, place])
     except UnreadableCellsError:
         return None
 

@@ -83,6 +83,11 @@ class Learner(ABC):
         Raise it whenever the same input may give another model: stored fits are then made again.
     libraries
         Distribution names of the libraries whose versions its results depend on.
+    late_imports
+        Modules that are slow to import, such as ``lightgbm``. The family imports them inside its methods, as
+        the driver needs none to plan; workers import them ahead, so that no fit's seconds hold an import.
+    models_need_imports
+        Whether models that are loaded need these modules, too.
     capabilities
         What it declares about itself.
     """
@@ -90,6 +95,8 @@ class Learner(ABC):
     family: ClassVar[str]
     code_version: ClassVar[int]
     libraries: ClassVar[tuple[str, ...]]
+    late_imports: ClassVar[tuple[str, ...]] = ()
+    models_need_imports: ClassVar[bool] = True
     capabilities: ClassVar[Capabilities]
 
     @abstractmethod
@@ -123,13 +130,15 @@ class Learner(ABC):
         params
             Values for the active parameters of `space`; what is missing takes its default.
         context
-            Columns, seed, threads, limits; ``should_stop`` is asked between rounds.
+            Columns, seed, threads, limits; ``should_stop`` is asked between rounds, and ``bar`` looked at
+            after each (`learners.patience.fell_behind`), where there are held-out rows.
 
         Returns
         -------
         FitOutcome
             The model with all its rounds; ``complete=False`` when ``should_stop`` cut it short, in which case
-            it still holds at least one round.
+            it still holds at least one round; ``given_up=True`` when it was left because it was behind the
+            bar, which counts as complete.
         """
 
     @abstractmethod
@@ -150,6 +159,18 @@ class Learner(ABC):
         """Return the rounds at which a fit is expected to stop, for `cost` before anything was measured."""
         return self.limits(shape, params).max_rounds
 
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        """Return the bytes that one fit should hold at its peak, beyond what its process holds before.
+
+        Training and held-out rows are ``shape.n_rows`` together, and are held as float64. A job whose figure
+        does not fit into the machine is not started, so it should rather be too high than too low, by up to
+        twice. A static formula, as `cost` is. Unless a family says better: its rows, twice more in whatever
+        form it reads them, and a few values for each row and output.
+        """
+        del params
+        cells = shape.n_rows * max(shape.n_columns, 1)
+        return 24.0 * cells + 32.0 * shape.n_rows * (1 + shape.n_outputs)
+
     def hasten(self, params: Params, factor: float) -> Params:
         """Return the hyperparameters with bigger steps, so that about 1 / ``factor`` of the rounds suffice.
 
@@ -159,6 +180,14 @@ class Learner(ABC):
         """
         del factor
         return params
+
+    def progress(self, params: Params) -> float:
+        """Return how far one round goes, in units by which candidates of the family are comparable.
+
+        Held-out losses of two candidates are compared where rounds times progress are the same.
+        """
+        del params
+        return 1.0
 
     def refit_rounds(self, joint_round: int, growth: float) -> int:
         """Return the rounds for a refit on ``growth`` times the rows of the fits that chose the joint round.

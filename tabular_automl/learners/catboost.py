@@ -4,26 +4,28 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import catboost
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit, softmax
 from threadpoolctl import threadpool_info
 
-from tabular_automl.core.candidate import Params, Value
+from tabular_automl.core.candidate import Params, Value, freeze_params
 from tabular_automl.core.fitting import FeatureSpec, FitContext, FitOutcome, FittedModel, FloatArray, Rows
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.base import Limits
-from tabular_automl.learners.patience import Patience, waiting_rounds
+from tabular_automl.learners.patience import Patience, fell_behind, waiting_rounds
 from tabular_automl.learners.prior import Prior, smoothed_shares
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
+
+if TYPE_CHECKING:
+    import catboost
 
 MODEL_FILE = "model.cbm"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -55,6 +57,7 @@ class CatBoost(BoostedTrees):
     family: ClassVar[str] = "catboost"
     code_version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("catboost", "numpy", "scipy")
+    late_imports: ClassVar[tuple[str, ...]] = ("catboost",)
     highest_rate: ClassVar[float] = MAX_RATE
 
     def defaults(self, shape: ProblemShape) -> Params:
@@ -109,9 +112,21 @@ class CatBoost(BoostedTrees):
         """Return the rounds after which it usually stops, patience included."""
         limits, values = self.limits(shape, params), self.reckoned(shape, params)
         useful = (25 if shape.task.is_classification else 60) / float(values["learning_rate"])
-        # Small trees learn less a round.
-        useful *= 2 ** ((6 - int(values["depth"])) / 3)
+        useful /= self.learnt_by_tree(freeze_params(values))
         return min(limits.max_rounds, round(useful) + waiting_rounds(useful, limits.patience))
+
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        """Return bytes: copies of the rows, statistics of all splits for each leaf and class, trees."""
+        values = self.reckoned(shape, params)
+        rows, columns, borders = shape.n_rows, max(shape.n_columns, 1), int(values["border_count"])
+        leaves = 1 << int(values["depth"])
+        statistics = 20.0 * leaves * columns * min(borders, rows) * shape.n_outputs
+        trees = 8.0 * self.expected_rounds(shape, params) * leaves * shape.n_outputs
+        return 24.0 * rows * columns + statistics + 60.0 * rows * shape.n_outputs + 3 * trees
+
+    def learnt_by_tree(self, params: Params) -> float:
+        """Return less for shallow trees."""
+        return float(2 ** ((int(dict(params).get("depth") or 6) - 6) / 3))
 
     def limits(self, shape: ProblemShape, params: Params) -> Limits:
         """Return at most 2,000 rounds, and the usual patience."""
@@ -122,26 +137,30 @@ class CatBoost(BoostedTrees):
 
         CatBoost refuses rows that no column tells apart: all there is to learn from them is the prior.
         """
+        import catboost
+
         columns = _Columns.of(train.X, context.features)
         if not columns.tell_apart(train.X):
             return Prior().fit(train, held_out, (), context)
         start = _Start.of(train, context)
         learn = _pool(_with_every_class(train, context.shape), columns, start, context)
         watched = None if held_out is None else _pool(held_out, columns, start, context)
-        watch = _Watch(context, Patience(context.patience))
+        watch = _Watch(context, start, Patience(context.patience))
         booster = catboost.CatBoost(_settings(self.booster_values(context.shape, params), context))
         booster.fit(learn, eval_set=watched, use_best_model=False, callbacks=[watch])
         booster.set_scale_and_bias(start.spread, list(start.bias))
         curve = np.array(watch.curve)
         if context.shape.task is TaskKind.REGRESSION:
-            curve = (curve * start.spread) ** 2
+            curve = start.squared_error(curve)
         symmetric = booster.get_param("grow_policy") == "SymmetricTree"
         trees = _Trees(booster, int(booster.tree_count_), symmetric)
         model = CatBoostModel(trees, context.shape.task, context.shape.n_outputs, columns, context.threads)
-        return FitOutcome(model, curve, watch.complete)
+        return FitOutcome(model, curve, watch.complete, watch.given_up)
 
     def load(self, folder: Path) -> FittedModel:
         """Return the saved model."""
+        import catboost
+
         if not (folder / MODEL_FILE).exists():
             return Prior().load(folder)
         state = load_state(folder)
@@ -202,8 +221,10 @@ class _Columns:
         label: NDArray[Any] | None = None,
         weight: FloatArray | None = None,
         baseline: FloatArray | None = None,
-    ) -> catboost.Pool:
+    ) -> "catboost.Pool":
         """Return the matrix by the fastest of the ways CatBoost reads; all give the same values."""
+        import catboost
+
         matrix = self._matrix(X)
         given = {"label": label, "weight": weight, "baseline": baseline, "thread_count": threads}
         if not self.n_levels:
@@ -241,7 +262,7 @@ class _Columns:
 class _Trees:
     """A booster of which the first ``rounds`` trees count; CatBoost can cut off only symmetric ones."""
 
-    booster: catboost.CatBoost
+    booster: "catboost.CatBoost"
     rounds: int
     symmetric: bool
 
@@ -324,25 +345,41 @@ class _Start:
             return cls(tuple(logit(shares[1:]).tolist()))
         return cls(tuple(np.log(shares).tolist()))
 
+    def squared_error(self, losses: FloatArray) -> FloatArray:
+        """Return the squared errors of a regression from what CatBoost says, their roots on its own scale."""
+        errors: FloatArray = (losses * self.spread) ** 2
+        return errors
+
 
 @dataclass
 class _Watch:
     """Keeps the held-out losses and says after each round, when CatBoost asks, whether to go on."""
 
     context: FitContext
+    start: _Start
     patience: Patience
     curve: list[float] = field(default_factory=list)
     complete: bool = True
+    given_up: bool = False
 
     def after_iteration(self, info: Any) -> bool:
         losses = [of_metric[-1] for of_metric in info.metrics.get("validation", {}).values()]
         self.curve.extend(losses)
-        if losses and self.patience.ran_out(info.iteration, losses[0]):
-            return False
+        if losses:
+            ran_out = self.patience.ran_out(info.iteration, losses[0])
+            self.given_up = self._fell_behind(info.iteration)
+            if self.given_up or ran_out:
+                return False
         if self.context.should_stop():
             self.complete = info.iteration == self.context.max_rounds
             return False
         return True
+
+    def _fell_behind(self, round_: int) -> bool:
+        best = np.array(self.patience.best)
+        if self.context.shape.task is TaskKind.REGRESSION:
+            best = self.start.squared_error(best)
+        return fell_behind(float(best), round_, self.context.bar)
 
 
 def _tuned(shape: ProblemShape) -> dict[str, Value]:
@@ -405,7 +442,7 @@ def _settings(values: Mapping[str, Any], context: FitContext) -> dict[str, Any]:
     }
 
 
-def _pool(rows: Rows, columns: _Columns, start: _Start, context: FitContext) -> catboost.Pool:
+def _pool(rows: Rows, columns: _Columns, start: _Start, context: FitContext) -> "catboost.Pool":
     if context.shape.task is TaskKind.REGRESSION:
         label = (rows.y - start.bias[0]) / start.spread
         return columns.pool(rows.X, context.threads, label=label, weight=rows.weight)

@@ -21,6 +21,7 @@ from tabular_automl.learners.forest_columns import ForestColumns
 from tabular_automl.learners.forest_grid import ForestGrid
 from tabular_automl.learners.forest_model import ForestModel, ForestScale
 from tabular_automl.learners.forest_nodes import Float32Array, ForestNodes, level_order
+from tabular_automl.learners.patience import fell_behind
 from tabular_automl.learners.prior import smoothed_shares
 from tabular_automl.learners.space import Choice, Integer, Space
 from tabular_automl.learners.target_scale import TargetScale
@@ -49,6 +50,8 @@ class Forest(TreeLearner):
     """
 
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scikit-learn")
+    late_imports: ClassVar[tuple[str, ...]] = ("sklearn.tree",)
+    models_need_imports: ClassVar[bool] = False
     splitter: ClassVar[Literal["best", "random"]]
     split_seconds: ClassVar[tuple[float, float]]
     leaf_seconds: ClassVar[float]
@@ -99,6 +102,15 @@ class Forest(TreeLearner):
         by_leaf = self.leaf_seconds * shape.n_rows / (2 * leaf)
         return 2e-3 + 8e-8 * shape.n_rows * columns + rounds * (6e-4 + by_leaf + by_row)
 
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        """Return bytes: rows, their ranks, nodes of all trees with the values of each class."""
+        leaf = int(self.values(shape, params)["min_samples_leaf"] or 1)
+        rows, columns = shape.n_rows, max(1, shape.n_numeric + 2 * shape.n_categorical)
+        leaves = rows / (1.4 * leaf)
+        tree = leaves * (30.0 + 4.0 * shape.n_outputs)
+        trees = 4.0 * self.expected_rounds(shape, params) * tree
+        return 20.0 * rows * columns + trees + leaves * (200.0 + 24.0 * shape.n_outputs)
+
     def limits(self, shape: ProblemShape, params: Params) -> Limits:
         """Return the number of trees: on many rows a tree costs more and the average needs fewer."""
         del params
@@ -117,15 +129,17 @@ class Forest(TreeLearner):
         scale = target.scale
         watched = None if held_out is None else _Watched(held_out, columns.transform(held_out.X), scale)
         trees: list[ForestNodes] = []
+        given_up = False
         for tree in self._trees(train, target, columns.transform(train.X), values=values, context=context):
             trees.append(tree)
             if watched is not None:
                 watched.see(tree)
-            if context.should_stop():
+                given_up = fell_behind(min(watched.curve), len(trees), context.bar)
+            if given_up or context.should_stop():
                 break
         model = ForestModel(columns, ForestNodes.joined(trees), scale)
         curve = np.array([] if watched is None else watched.curve)
-        return FitOutcome(model, curve, complete=len(trees) >= context.max_rounds)
+        return FitOutcome(model, curve, given_up or len(trees) >= context.max_rounds, given_up)
 
     def load(self, folder: Path) -> FittedModel:
         """Return the saved model."""

@@ -4,20 +4,22 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import lightgbm
 import numpy as np
 
-from tabular_automl.core.candidate import Params, Value
+from tabular_automl.core.candidate import Params, Value, freeze_params
 from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
-from tabular_automl.learners.patience import Patience, waiting_rounds
+from tabular_automl.learners.patience import Course, Patience, fell_behind, waiting_rounds
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
-from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
+from tabular_automl.learners.tree_learner import BoostedTrees, default_moments, learnt_by_leaves
+
+if TYPE_CHECKING:
+    import lightgbm
 
 MODEL_FILE = "model.txt"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -26,6 +28,9 @@ VISITS_A_THREAD = 400_000
 EXTRA_TREES_ROUNDS = 2.5
 # Beyond this learning rate a hastened fit loses more than it saves.
 MAX_RATE = 0.15
+# LightGBM's own settings: the rows on which it chooses bins, and bins of a column.
+BINNED_ROWS = 200_000
+MOST_BINS = 255
 _OBJECTIVES = {
     TaskKind.BINARY: ("binary", "binary_logloss"),
     TaskKind.MULTICLASS: ("multiclass", "multi_logloss"),
@@ -45,6 +50,7 @@ class LightGBM(BoostedTrees):
     family: ClassVar[str] = "lightgbm"
     code_version: ClassVar[int] = 2
     libraries: ClassVar[tuple[str, ...]] = ("lightgbm", "numpy")
+    late_imports: ClassVar[tuple[str, ...]] = ("lightgbm",)
     highest_rate: ClassVar[float] = MAX_RATE
 
     def defaults(self, shape: ProblemShape) -> Params:
@@ -102,13 +108,29 @@ class LightGBM(BoostedTrees):
         """Return the rounds after which it usually stops, patience included."""
         limits, values = self.limits(shape, params), self.reckoned(shape, params)
         useful = (8 if shape.task.is_classification else 20) / float(values["learning_rate"])
-        # Small trees learn less a round, and so do cuts drawn at random.
-        useful *= float(np.clip((31 / int(values["num_leaves"])) ** 0.5, 0.5, 4.0))
-        useful *= EXTRA_TREES_ROUNDS if values["extra_trees"] else 1.0
+        useful /= self.learnt_by_tree(freeze_params(values))
         return min(limits.max_rounds, round(useful) + waiting_rounds(useful, limits.patience))
+
+    def learnt_by_tree(self, params: Params) -> float:
+        """Return less for small trees and for cuts drawn at random."""
+        values = dict(params)
+        slower = EXTRA_TREES_ROUNDS if values.get("extra_trees") else 1.0
+        return learnt_by_leaves(int(values.get("num_leaves") or 31)) / slower
+
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        """Return bytes: rows, bins, one histogram for each leaf of a tree, scores and trees of each class."""
+        leaves = int(self.reckoned(shape, params)["num_leaves"])
+        rows, columns = shape.n_rows, max(shape.n_columns, 1)
+        trees = self.expected_rounds(shape, params) * shape.n_outputs
+        # Bins are chosen on a sample of the rows; they are held by column and by row.
+        matrices = columns * (10.0 * rows + 12.0 * min(rows, BINNED_ROWS))
+        histograms = 18.0 * leaves * columns * min(rows, MOST_BINS)
+        return matrices + histograms + 40.0 * rows * shape.n_outputs + 150.0 * trees * leaves
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds."""
+        import lightgbm
+
         task = context.shape.task
         scale = TargetScale.of(train, task)
         settings = _settings(self.booster_values(context.shape, params), context)
@@ -116,13 +138,14 @@ class LightGBM(BoostedTrees):
         booster = lightgbm.Booster(settings, data)
         if held_out is not None:
             booster.add_valid(_dataset(held_out, scale, settings, context).set_reference(data), "held_out")
-        curve, complete = _boost(booster, context, watched=held_out is not None)
+        course = _boost(booster, context, scale, watched=held_out is not None)
         booster.free_dataset()
-        model = LightGBMModel(booster, task, scale, context.threads)
-        return FitOutcome(model, np.array(curve) * scale.spread**2, complete)
+        return FitOutcome(LightGBMModel(booster, task, scale, context.threads), *course)
 
     def load(self, folder: Path) -> FittedModel:
         """Return the saved model."""
+        import lightgbm
+
         facts = load_state(folder).facts
         booster = lightgbm.Booster(model_str=(folder / MODEL_FILE).read_text(encoding="utf-8"))
         return LightGBMModel(booster, TaskKind(facts["task"]), TargetScale(facts["center"], facts["spread"]))
@@ -132,7 +155,7 @@ class LightGBM(BoostedTrees):
 class LightGBMModel:
     """A booster with all its rounds; ``threads`` (0: all cores) are used when there is work for them."""
 
-    booster: lightgbm.Booster
+    booster: "lightgbm.Booster"
     task: TaskKind
     scale: TargetScale
     threads: int = 0
@@ -204,7 +227,9 @@ def _settings(values: Mapping[str, Any], context: FitContext) -> dict[str, Any]:
 
 def _dataset(
     rows: Rows, scale: TargetScale, settings: Mapping[str, Any], context: FitContext
-) -> lightgbm.Dataset:
+) -> "lightgbm.Dataset":
+    import lightgbm
+
     return lightgbm.Dataset(
         rows.X,
         label=(rows.y - scale.center) / scale.spread,
@@ -214,9 +239,11 @@ def _dataset(
     )
 
 
-def _boost(booster: lightgbm.Booster, context: FitContext, *, watched: bool) -> tuple[list[float], bool]:
-    """Add rounds until patience, cap, deadline or the last useful split; return curve and completeness."""
+def _boost(booster: "lightgbm.Booster", context: FitContext, scale: TargetScale, *, watched: bool) -> Course:
+    """Add rounds until patience, bar, cap, deadline or the last useful split."""
     curve: list[float] = []
+    unit = scale.spread**2
+    complete = True
     patience = Patience(context.patience if watched else None)
     for round_ in range(1, context.max_rounds + 1):
         saturated = booster.update()
@@ -224,8 +251,12 @@ def _boost(booster: lightgbm.Booster, context: FitContext, *, watched: bool) -> 
         grew = booster.current_iteration() == round_
         if grew and watched:
             curve.append(float(booster.eval_valid()[0][2]))
-        if saturated or patience.ran_out(round_, curve[-1] if grew and watched else None):
+        ran_out = patience.ran_out(round_, curve[-1] if grew and watched else None)
+        if watched and fell_behind(patience.best * unit, round_, context.bar):
+            return Course(np.array(curve) * unit, given_up=True)
+        if saturated or ran_out:
             break
         if context.should_stop():
-            return curve, round_ == context.max_rounds
-    return curve, True
+            complete = round_ == context.max_rounds
+            break
+    return Course(np.array(curve) * unit, complete)

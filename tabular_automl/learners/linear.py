@@ -7,7 +7,6 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit, log_expit, logsumexp, softmax
 
 from tabular_automl.core.candidate import Params, Recipe, freeze_params
@@ -17,9 +16,11 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.base import Capabilities, Learner, Limits
+from tabular_automl.learners.patience import fell_behind
 from tabular_automl.learners.prior import smoothed_shares
 from tabular_automl.learners.space import Choice, Space
 from tabular_automl.learners.target_scale import TargetScale
+from tabular_automl.preprocessing.linear import MOST_CELLS, MOST_COLUMNS
 
 # Penalties on the summed loss of standardised targets, factor 10**0.5 apart; 1 / C in scikit-learn's terms.
 RIDGE_PENALTIES = tuple(np.geomspace(1e5, 1e-3, 17).tolist())
@@ -28,6 +29,8 @@ PATIENCE = 4
 MARGIN = 0.25
 MAX_ITERATIONS = 60
 TOLERANCE = 1e-6
+# So many columns a categorical column is expected to make, if they can be afforded.
+USUAL_LEVELS = 16
 
 
 class Linear(Learner):
@@ -41,6 +44,8 @@ class Linear(Learner):
     family: ClassVar[str] = "linear"
     code_version: ClassVar[int] = 1
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "scipy")
+    late_imports: ClassVar[tuple[str, ...]] = ("scipy.optimize",)
+    models_need_imports: ClassVar[bool] = False
     capabilities: ClassVar[Capabilities] = Capabilities(uses_rounds=True, uses_seed=False)
 
     def defaults(self, shape: ProblemShape) -> Params:
@@ -70,6 +75,13 @@ class Linear(Learner):
         a_pass = shape.n_rows * shape.n_outputs * (columns * 4e-10 + 2e-8)
         return 0.005 + rotation + rounds * (1e-3 + passes * a_pass)
 
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        """Return bytes: encoded rows, rows on principal axes, Gram matrix, slopes of each class."""
+        columns = _encoded_columns(shape, int(dict(params).get("knots") or 0))
+        matrices = 26.0 * shape.n_rows * columns + 40.0 * min(columns, shape.n_rows) ** 2
+        by_output = 48.0 * shape.n_rows + 500.0 * columns
+        return matrices + by_output * shape.n_outputs
+
     def refit_rounds(self, joint_round: int, growth: float) -> int:
         """Return the same point on the path: a round is a penalty, not work that more rows carry further."""
         del growth
@@ -82,22 +94,24 @@ class Linear(Learner):
         loss, link = training_loss(task), _Link.of(train, task)
         points: list[_Point] = []
         curve: list[float] = []
-        complete = True
+        complete, given_up = True, False
         for point in _path(train, context):
             points.append(point)
             complete = point.reached
             if held_out is not None:
                 predictions = link.predict(held_out.X, point.coefficients, point.intercepts)
                 curve.append(loss.loss(held_out.y, predictions, held_out.weight))
+                given_up = complete and fell_behind(min(curve), len(curve), context.bar)
             at_end = len(points) >= context.max_rounds or _ran_out(curve, context.patience)
-            if at_end or not complete:
+            if given_up or at_end or not complete:
                 break
             if context.should_stop():
                 complete = False
                 break
         coefficients = np.stack([point.coefficients for point in points])
         intercepts = np.stack([point.intercepts for point in points])
-        return FitOutcome(LinearModel(coefficients, intercepts, link), np.array(curve), complete)
+        model = LinearModel(coefficients, intercepts, link)
+        return FitOutcome(model, np.array(curve), complete, given_up)
 
     def load(self, folder: Path) -> FittedModel:
         """Return the saved model."""
@@ -205,6 +219,13 @@ class _Rotated:
         return _Point(back, intercepts - self.mean @ back, reached)
 
 
+def _encoded_columns(shape: ProblemShape, knots: int) -> float:
+    """Return how many columns the recipe makes, some of them for missing cells and for levels."""
+    affordable = min(MOST_COLUMNS, MOST_CELLS // max(shape.n_rows, 1)) / max(shape.n_columns, 1)
+    by_number = 1.3 + np.clip(affordable - 2, 0, knots)
+    return float(1 + shape.n_numeric * by_number + shape.n_categorical * np.clip(affordable, 2, USUAL_LEVELS))
+
+
 def _penalties(task: TaskKind) -> tuple[float, ...]:
     return RIDGE_PENALTIES if task is TaskKind.REGRESSION else LOGISTIC_PENALTIES
 
@@ -274,6 +295,8 @@ def _minimise(
     should_stop: Callable[[], bool],
 ) -> tuple[FloatArray, bool]:
     """Return the minimum and True, or where it was when asked to stop and False; shaped like ``start``."""
+    from scipy.optimize import minimize
+
     stopped = False
 
     def stop_if_asked(intermediate_result: object) -> None:

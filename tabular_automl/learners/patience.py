@@ -1,6 +1,9 @@
-"""When a boosted fit has waited long enough for a better round."""
+"""When a fit that goes round by round has waited long enough, or is behind what is asked of it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from tabular_automl.core.fitting import FloatArray
 
 # A fit whose best round came soon waits less: so many rounds, and as long again as the best one took. Over 70
 # bags of three boosters on 12 tables that saves 9% of the rounds against a patience of 300 and costs 0.01% of
@@ -15,6 +18,25 @@ def waiting_rounds(best_round: float, patience: int | None) -> int:
     (175, 300, 0)
     """
     return 0 if patience is None else min(patience, round(LEAST + best_round))
+
+
+def fell_behind(best: float, round_: int, bar: FloatArray | None) -> bool:
+    """Return whether the lowest loss up to a round is above what `FitContext.bar` asks for by then.
+
+    >>> import numpy as np
+    >>> bar = np.array([np.inf, 0.5])
+    >>> fell_behind(0.6, 1, bar), fell_behind(0.6, 2, bar), fell_behind(0.4, 99, bar)
+    (False, True, False)
+    """
+    return bar is not None and bool(best > bar[min(round_, len(bar)) - 1])
+
+
+class Course(NamedTuple):
+    """How a fit went: `FitOutcome` without the model."""
+
+    curve: FloatArray
+    complete: bool = True
+    given_up: bool = False
 
 
 @dataclass

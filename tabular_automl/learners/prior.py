@@ -46,6 +46,11 @@ class Prior(Learner):
         del params
         return 1e-4 + 2e-8 * shape.n_rows * rounds
 
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        """Return nothing: it looks at the target only."""
+        del shape, params
+        return 0.0
+
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Take the weighted frequencies, smoothed by one row in all, or the weighted mean."""
         del params

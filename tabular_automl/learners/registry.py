@@ -1,7 +1,10 @@
-"""Learner families by name; a family's module is imported when it is asked for, not before."""
+"""Learner families by name; a family's module is imported when it is asked for, its libraries even later."""
 
+from contextlib import suppress
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from types import MappingProxyType
 
 from tabular_automl.core.errors import InputError
@@ -28,7 +31,7 @@ def learner_for(family: str) -> Learner:
     Raises
     ------
     InputError
-        If there is no such family, or what the name leads to is not a `Learner`.
+        If there is no such family, what the name leads to is not a `Learner`, or a library of its is missing.
 
     Examples
     --------
@@ -54,4 +57,24 @@ def learner_for(family: str) -> Learner:
         raise InputError(
             f"Learner family {family!r} is {found!r}, not a subclass of Learner. Derive it from that."
         )
+    if missing := [name for name in found.late_imports if not _is_installed(name.partition(".")[0])]:
+        raise InputError(
+            f"Learner family {family!r} cannot be imported: No module named {missing[0]!r}. Is its package "
+            "installed here?"
+        )
     return found()
+
+
+def import_ahead(family: str) -> None:
+    """Import what fits and models of a family need, before anybody waits for it; again it costs nothing.
+
+    A family that cannot be imported says so when it is used.
+    """
+    with suppress(Exception):
+        for name in learner_for(family).late_imports:
+            import_module(name)
+
+
+@cache
+def _is_installed(module: str) -> bool:
+    return find_spec(module) is not None

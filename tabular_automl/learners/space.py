@@ -1,11 +1,16 @@
 """Conditional search spaces, as data: any tuner can read them, none is imported here."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 
 from tabular_automl.core.candidate import Params, Value, freeze_params
+from tabular_automl.core.errors import InputError
+from tabular_automl.core.search import Change, read_change
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,16 @@ class Float:
         drawn = float(np.exp(rng.uniform(np.log(self.low), np.log(self.high))))
         return min(max(drawn, self.low), self.high)
 
+    def nearest(self, value: Value) -> Value:
+        """Return the value, or the end of the range that is next to it; the middle for what is no number."""
+        if not _is_number(value):
+            return self.points(1)[0]
+        return min(max(float(value), self.low), self.high)
+
+    def points(self, most: int) -> tuple[float, ...]:
+        """Return so many values, evenly spaced on the parameter's scale, ends included; one is the middle."""
+        return tuple(min(max(point, self.low), self.high) for point in _spaced(self, most))
+
 
 @dataclass(frozen=True)
 class Integer:
@@ -60,6 +75,16 @@ class Integer:
         drawn = np.exp(rng.uniform(np.log(self.low - 0.5), np.log(self.high + 0.5)))
         return int(np.clip(round(float(drawn)), self.low, self.high))
 
+    def nearest(self, value: Value) -> Value:
+        """Return the value, or the end of the range that is next to it; the middle for what is no number."""
+        if not _is_number(value):
+            return self.points(1)[0]
+        return min(max(round(value), self.low), self.high)
+
+    def points(self, most: int) -> tuple[int, ...]:
+        """Return at most so many values, evenly spaced on the parameter's scale, ends included."""
+        return tuple(dict.fromkeys(round(point) for point in _spaced(self, most)))
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -76,6 +101,20 @@ class Choice:
     def sample(self, rng: np.random.Generator) -> Value:
         """Draw an option uniformly."""
         return self.options[int(rng.integers(len(self.options)))]
+
+    def nearest(self, value: Value) -> Value:
+        """Return the value if it is an option, the next number if both are numbers, else the first option."""
+        if self.contains(value):
+            return value
+        numbers = [option for option in self.options if _is_number(option)]
+        if not numbers or not _is_number(value):
+            return self.options[0]
+        return min(numbers, key=lambda option: abs(option - value))
+
+    def points(self, most: int) -> tuple[Value, ...]:
+        """Return all options: they have no order by which some could be left out."""
+        del most
+        return self.options
 
 
 Parameter = Float | Integer | Choice
@@ -130,11 +169,108 @@ class Space:
 
     def sample(self, rng: np.random.Generator) -> Params:
         """Draw values for the parameters that are active."""
+        return self.filled(lambda parameter: parameter.sample(rng))
+
+    def nearest(self, values: Mapping[str, Value]) -> Params:
+        """Return the active parameters, each with its value or what is allowed next to it.
+
+        What has no value yet gets the middle of its range, or its first option.
+        """
+        return self.filled(lambda parameter: parameter.nearest(values.get(parameter.name)))
+
+    def filled(self, value_of: Callable[[Parameter], Value]) -> Params:
+        """Return values for the parameters that are active, asked for one after the other."""
         values: dict[str, Value] = {}
-        drawn: set[str] = set()
         for parameter in self.parameters:
             when = parameter.when
-            if when is None or (when.name in drawn and values[when.name] in when.values):
-                values[parameter.name] = parameter.sample(rng)
-                drawn.add(parameter.name)
+            if when is None or (when.name in values and values[when.name] in when.values):
+                values[parameter.name] = value_of(parameter)
         return freeze_params(values)
+
+    def changed(self, changes: Mapping[str, Change]) -> "Space":
+        """Return the space with other ranges, options or fixed values; scales and conditions are kept.
+
+        A tuple (low, high) is a range, a list gives the options, any other value is the only option.
+
+        Raises
+        ------
+        InputError
+            If there is no such parameter, or a change does not suit it.
+
+        Examples
+        --------
+        >>> Space((Integer("depth", 1, 12),)).changed({"depth": (2, 16)}).parameters
+        (Integer(name='depth', low=2, high=16, log=False, when=None),)
+        """
+        known = [parameter.name for parameter in self.parameters]
+        for name in changes:
+            if name not in known:
+                near = get_close_matches(name, known, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise InputError(
+                    f"There is no hyperparameter {name!r} to tune on this table.{hint} "
+                    f"There are: {', '.join(sorted(known)) or 'none'}."
+                )
+        return Space(
+            tuple(
+                _changed(parameter, read_change(parameter.name, changes[parameter.name]))
+                if parameter.name in changes
+                else parameter
+                for parameter in self.parameters
+            )
+        )
+
+
+def _changed(parameter: Parameter, change: Change) -> Parameter:
+    if isinstance(change, list):
+        options = tuple(_suited(parameter, option) for option in change)
+        return Choice(parameter.name, options, parameter.when)
+    if not isinstance(change, tuple):
+        return Choice(parameter.name, (_suited(parameter, change),), parameter.when)
+    if isinstance(parameter, Choice):
+        raise InputError(
+            f"Hyperparameter {parameter.name!r} has options, not a range {change!r}. "
+            f"Give a list, such as {list(parameter.options)!r}."
+        )
+    low, high = (_suited(parameter, end) for end in change)
+    if low == high:
+        return Choice(parameter.name, (low,), parameter.when)
+    if parameter.log and low <= 0:
+        raise InputError(
+            f"The range of {parameter.name!r} is {change!r}, but its scale is logarithmic: begin above 0."
+        )
+    return replace(parameter, low=low, high=high)
+
+
+def _suited(parameter: Parameter, value: Value) -> Any:
+    """Return the value in the parameter's own type."""
+    if isinstance(parameter, Choice):
+        types = {type(option) for option in parameter.options}
+        if type(value) in types:
+            return value
+        if type(value) is int and float in types:
+            return float(value)
+        _refuse(parameter, value, f"one like {', '.join(map(repr, parameter.options))}")
+    if not _is_number(value):
+        _refuse(parameter, value, "a number")
+    if isinstance(parameter, Float):
+        return float(value)
+    if value != round(value):
+        _refuse(parameter, value, "a whole number")
+    return round(value)
+
+
+def _refuse(parameter: Parameter, value: Value, wanted: str) -> NoReturn:
+    raise InputError(f"Hyperparameter {parameter.name!r} cannot be {value!r}; give {wanted}.")
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _spaced(parameter: Float | Integer, most: int) -> list[float]:
+    low, high = float(parameter.low), float(parameter.high)
+    if most == 1:
+        return [math.sqrt(low * high) if parameter.log else (low + high) / 2]
+    spaced = np.geomspace(low, high, most) if parameter.log else np.linspace(low, high, most)
+    return [float(point) for point in spaced]

@@ -2,6 +2,8 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from tabular_automl.core.candidate import Params, Recipe, freeze_params
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.learners.base import Capabilities, Learner
@@ -43,6 +45,17 @@ class BoostedTrees(TreeLearner):
         """Return `values` for formulas, which must bear what a fit refuses: None and 0 give the default."""
         return {**self.values(shape, ()), **{name: value for name, value in params if value}}
 
+    def progress(self, params: Params) -> float:
+        """Return the learning rate times what a tree learns."""
+        rate = dict(params).get("learning_rate")
+        rate = float(rate) if isinstance(rate, int | float) and rate > 0 else 1.0
+        return rate * self.learnt_by_tree(params)
+
+    def learnt_by_tree(self, params: Params) -> float:
+        """Return how much a tree learns, compared with a usual one: small ones learn less."""
+        del params
+        return 1.0
+
     def hasten(self, params: Params, factor: float) -> Params:
         """Return the hyperparameters with a higher learning rate, if they say which they have."""
         rate = dict(params).get("learning_rate")
@@ -50,6 +63,15 @@ class BoostedTrees(TreeLearner):
             return params
         hastened = max(rate, min(self.highest_rate, rate * factor))
         return freeze_params({**dict(params), "learning_rate": hastened})
+
+
+def learnt_by_leaves(leaves: float) -> float:
+    """Return how much a tree of so many leaves learns, compared with one of 31.
+
+    >>> learnt_by_leaves(31), learnt_by_leaves(2), learnt_by_leaves(500)
+    (1.0, 0.25..., 2.0)
+    """
+    return float(np.clip((leaves / 31) ** 0.5, 0.25, 2.0))
 
 
 def default_moments(shape: ProblemShape) -> bool:

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import xgboost
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
@@ -18,10 +17,13 @@ from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
-from tabular_automl.learners.patience import Patience, waiting_rounds
+from tabular_automl.learners.patience import Course, Patience, fell_behind, waiting_rounds
 from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
-from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
+from tabular_automl.learners.tree_learner import BoostedTrees, default_moments, learnt_by_leaves
+
+if TYPE_CHECKING:
+    import xgboost
 
 MODEL_FILE = "model.ubj"
 # Below so many visits of rows to trees, some 30 ms on one core, waking threads costs more than it saves.
@@ -48,6 +50,7 @@ class XGBoost(BoostedTrees):
     code_version: ClassVar[int] = 2
     # One of the two distributions is installed: they differ in what else the wheel carries.
     libraries: ClassVar[tuple[str, ...]] = ("xgboost", "xgboost-cpu", "numpy", "scipy")
+    late_imports: ClassVar[tuple[str, ...]] = ("xgboost",)
     highest_rate: ClassVar[float] = MAX_RATE
 
     def defaults(self, shape: ProblemShape) -> Params:
@@ -109,8 +112,26 @@ class XGBoost(BoostedTrees):
         useful = (8 if shape.task.is_classification else 20) / rate
         return min(limits.max_rounds, round(useful) + waiting_rounds(useful, limits.patience))
 
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        """Return bytes: rows in double and single precision, bins, histograms of a level, trees."""
+        values = self.reckoned(shape, params)
+        rows, columns, bins = shape.n_rows, max(shape.n_columns, 1), int(values["max_bin"])
+        # Branches end early where rows are few.
+        leaves = min(1 << int(values["max_depth"]), int(values["max_leaves"]), max(8, rows // 32))
+        trees = self.expected_rounds(shape, params) * shape.n_outputs
+        histograms = 22.0 * leaves * columns * min(bins, rows)
+        return 24.0 * rows * columns + histograms + 40.0 * rows * shape.n_outputs + 100.0 * trees * leaves
+
+    def learnt_by_tree(self, params: Params) -> float:
+        """Return less for trees of few leaves."""
+        values = dict(params)
+        depth, most = int(values.get("max_depth") or 5), int(values.get("max_leaves") or 1_024)
+        return learnt_by_leaves(min(2.0 ** min(depth, 20), most))
+
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         """Boost until the held-out loss has not improved for ``context.patience`` rounds."""
+        import xgboost
+
         scale = _OutputScale.of(train, context.shape)
         columns = _Columns.of(train.X, context.features)
         settings = _settings(self.booster_values(context.shape, params), context)
@@ -122,12 +143,14 @@ class XGBoost(BoostedTrees):
         if held_out is not None:
             watch = _Watch(held_out, _matrix(held_out.X, columns, settings, data), scale)
         booster = xgboost.Booster(settings, [data] if watch is None else [data, watch.matrix])
-        curve, complete = _boost(booster, data, watch, context)
+        course = _boost(booster, data, watch, context)
         booster.reset()  # lets go of the training data
-        return FitOutcome(XGBoostModel(_Trees(booster), columns, scale, context.threads), curve, complete)
+        return FitOutcome(XGBoostModel(_Trees(booster), columns, scale, context.threads), *course)
 
     def load(self, folder: Path) -> FittedModel:
         """Return the saved model."""
+        import xgboost
+
         state = load_state(folder)
         booster = xgboost.Booster()
         booster.load_model(folder / MODEL_FILE)
@@ -227,12 +250,12 @@ class _Columns:
 class _Trees:
     """A booster that threads may share: its number of threads is a setting, made under a lock."""
 
-    def __init__(self, booster: xgboost.Booster) -> None:
+    def __init__(self, booster: "xgboost.Booster") -> None:
         self.booster = booster
         self._threads: int | None = None
         self._lock = Lock()
 
-    def __reduce__(self) -> tuple[type["_Trees"], tuple[xgboost.Booster]]:
+    def __reduce__(self) -> tuple[type["_Trees"], tuple["xgboost.Booster"]]:
         return _Trees, (self.booster,)
 
     def sums(self, values: NDArray[np.float32], rounds: int, threads: int) -> NDArray[np.float32]:
@@ -280,10 +303,10 @@ class _Watch:
     """Held-out rows, by which boosting stops."""
 
     rows: Rows
-    matrix: xgboost.QuantileDMatrix
+    matrix: "xgboost.QuantileDMatrix"
     scale: _OutputScale
 
-    def loss(self, booster: xgboost.Booster) -> float:
+    def loss(self, booster: "xgboost.Booster") -> float:
         """Return the loss so far; XGBoost keeps the sums and adds those of the last round."""
         predictions = self.scale.predictions(booster.predict(self.matrix, output_margin=True))
         return training_loss(self.scale.task).loss(self.rows.y, predictions, self.rows.weight)
@@ -337,8 +360,10 @@ def _matrix(
     X: FloatArray,
     columns: _Columns,
     settings: Mapping[str, Any],
-    bins_of: xgboost.QuantileDMatrix | None = None,
-) -> xgboost.QuantileDMatrix:
+    bins_of: "xgboost.QuantileDMatrix | None" = None,
+) -> "xgboost.QuantileDMatrix":
+    import xgboost
+
     return xgboost.QuantileDMatrix(
         columns.values(X),
         feature_types=columns.types,
@@ -350,17 +375,20 @@ def _matrix(
 
 
 def _boost(
-    booster: xgboost.Booster, data: xgboost.QuantileDMatrix, watch: _Watch | None, context: FitContext
-) -> tuple[FloatArray, bool]:
-    """Add rounds until patience, cap or deadline; return the curve and whether no round is missing."""
+    booster: "xgboost.Booster", data: "xgboost.QuantileDMatrix", watch: _Watch | None, context: FitContext
+) -> Course:
+    """Add rounds until patience, bar, cap or deadline."""
     curve: list[float] = []
     patience = Patience(context.patience)
     for round_ in range(1, context.max_rounds + 1):
         booster.update(data, round_ - 1)
         if watch is not None:
             curve.append(watch.loss(booster))
-            if patience.ran_out(round_, curve[-1]):
+            ran_out = patience.ran_out(round_, curve[-1])
+            if fell_behind(patience.best, round_, context.bar):
+                return Course(np.array(curve), given_up=True)
+            if ran_out:
                 break
         if context.should_stop():
-            return np.array(curve), round_ == context.max_rounds
-    return np.array(curve), True
+            return Course(np.array(curve), round_ == context.max_rounds)
+    return Course(np.array(curve))

@@ -62,7 +62,7 @@ _KINDS = MappingProxyType(
     {
         "none": _RecipeKind(1, lambda _recipe, _table: NoneEncoder(), lambda _recipe, _state: NoneEncoder()),
         "ordinal": _RecipeKind(1, OrdinalEncoder.fit, OrdinalEncoder.from_state),
-        "linear": _RecipeKind(1, LinearEncoder.fit, LinearEncoder.from_state),
+        "linear": _RecipeKind(2, LinearEncoder.fit, LinearEncoder.from_state),
     }
 )
 

@@ -101,7 +101,7 @@ def fit_number_scale(raw: FloatArray, n_knots: int = 0) -> NumberScale:
 def _unskew(values: FloatArray) -> tuple[float, float]:
     """Return origin and stretch of the arcsinh that makes values least skewed; stretch 0 to leave them."""
     before = abs(_skewness(values))
-    if before < SKEWED:
+    if before < SKEWED or _has_two_values(values):
         return 0.0, 0.0
     best, best_skew = (0.0, 0.0), WORTH_IT * before
     median = float(np.median(values))
@@ -115,6 +115,11 @@ def _unskew(values: FloatArray) -> tuple[float, float]:
             if skew < best_skew:
                 best, best_skew = (origin, float(stretch)), skew
     return best
+
+
+def _has_two_values(values: FloatArray) -> bool:
+    """Whether no curve changes the skew: it moves two values, as of an indicator, like a straight line."""
+    return bool(((values == values.min()) | (values == values.max())).all())
 
 
 def _skewness(values: FloatArray) -> float:

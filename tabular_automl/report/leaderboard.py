@@ -47,7 +47,9 @@ def leaderboard(run: Run) -> pd.DataFrame:
         three repeats of eight, ``2 of 8`` where time was short; of the ensemble, what every member has at
         least), rounds (the joint stopping round), fit_s (core-seconds), weight (in the ensemble) and status.
         The status says what happened for want of time: ``cut short`` (the deadline ended a fit), ``capped``
-        (a cap on rounds did), ``faster steps`` (such as a higher learning rate), ``skipped``; else ``ok``.
+        (a cap on rounds did), ``faster steps`` (such as a higher learning rate), ``skipped``; ``pruned`` with
+        the reason where the search left a candidate early, whose score is that on the folds it has by then;
+        else ``ok``.
         Numbers are rounded and long texts cut, so that a printed line fits 110 columns; the run has them
         whole.
     """
@@ -122,6 +124,8 @@ def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _L
 
 
 def _status(fit: CrossFit, loss: float) -> str:
+    if fit.pruned:
+        return _cut(f"pruned: {fit.pruned}", STATUS_WIDTH)
     happened = {
         "rows weigh 0": np.isnan(loss),
         "cut short": not fit.complete,

@@ -12,6 +12,7 @@ from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.metrics import Metric, metric_named
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Severity
+from tabular_automl.ensemble.choose import longest_of_each
 from tabular_automl.report.leaderboard import leaderboard, member_fits
 
 WIDTH = 110
@@ -33,18 +34,21 @@ def text_report(run: Run) -> TextReport:
     """Return the summary of a run.
 
     In this order: the expected score with its interval and optimism, the gain over each baseline in plain
-    words, what was found in the data with the way out, the data, its validation and what predicts, the
-    leaderboard, what was skipped for want of time, failures, time.
+    words, what more time would bring, what was found in the data with the way out, the data, its validation
+    and what predicts, the leaderboard, who was left early, what was skipped for want of time, failures, time
+    and how well the cores were used.
     """
     metric = metric_named(run.task.metric, run.task.kind)
     sections = [
         _title(run),
         _section("Expected score on new rows", _expected(run, metric)),
         _section("Against the baselines", _against(run, metric)),
+        _section("With more time", _ahead(run)),
         _section("Warnings about the data", _findings(run, Severity.WARNING)),
         _section("Notes about the data", _findings(run, Severity.NOTICE)),
         _section("How it was made", _made(run)),
         _section("Leaderboard", _table(leaderboard(run).drop(columns="family"))),
+        _section("Left early", _left_early(run)),
         _section("Skipped", _skipped(run)),
         _section("Failures", _failures(run)),
         _section("Time", _time(run)),
@@ -154,6 +158,11 @@ def _in_words(comparison: Comparison, metric: Metric) -> str:
     return f"NOT CLEARLY BETTER: gain {gain} (95%: {low} to {high})"
 
 
+def _ahead(run: Run) -> list[str]:
+    """Say what more time would bring."""
+    return [] if run.forecast is None else _wrapped(run.forecast.sentences)
+
+
 def _findings(run: Run, severity: Severity) -> list[str]:
     found = [finding for finding in run.findings if finding.severity is severity]
     lines = _bullets(str(finding) for finding in found[:MOST_FINDINGS])
@@ -251,6 +260,13 @@ def _aligned_decimals(scores: "pd.Series[float]") -> list[str]:
     return [f"{score:.{decimals}f}" if np.isfinite(score) else "-" for score in scores]
 
 
+def _left_early(run: Run) -> list[str]:
+    """Say why the search left candidates before all their folds were fitted."""
+    left = [f"{fit.candidate.name}: {fit.pruned}" for fit in longest_of_each(run.crossfits) if fit.pruned]
+    more = len(left) - MOST_FINDINGS
+    return [*_bullets(left[:MOST_FINDINGS]), *([f"... and {more} more"] if more > 0 else [])]
+
+
 def _skipped(run: Run) -> list[str]:
     return _bullets(f"{one.candidate.name}: {one.reason}" for one in run.failures if one.skipped)
 
@@ -278,7 +294,20 @@ def _time(run: Run) -> list[str]:
     interrupted = "Stopped by Ctrl-C: this is the best until then." if run.settings.get("interrupted") else ""
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
     timing = ": ".join(part for part in (total, ", ".join(stages)) if part)
-    return _wrapped([line for line in (timing, interrupted, versions) if line])
+    return _wrapped([line for line in (timing, *_cores(run), interrupted, versions) if line])
+
+
+def _cores(run: Run) -> list[str]:
+    """Say how well the cores were used, and where no fit ran."""
+    used = run.utilisation
+    if used is None:
+        return []
+    gaps = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in used.without_fits.items())
+    lines = [f"{used}{f' ({gaps})' if gaps else ''}"]
+    if used.crowded:
+        share = used.jobs_cpu / used.fitting
+        lines.append(f"Jobs got {share:.0%} of their cores' time: something else kept the machine busy.")
+    return lines
 
 
 def _bullets(texts: Iterable[str]) -> list[str]:

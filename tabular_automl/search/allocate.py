@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from tabular_automl.core.budget import Budget
-from tabular_automl.core.candidate import Candidate, Origin
+from tabular_automl.core.candidate import Candidate, Origin, Params
+from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Request
 from tabular_automl.ensemble.serve import COPIES
 from tabular_automl.learners import learner_for
 from tabular_automl.search.cost_model import CostModel
+from tabular_automl.search.family_space import FamilySpace
+from tabular_automl.search.portfolio import AS_SHIPPED
 
 
 class Rung(NamedTuple):
@@ -71,6 +74,8 @@ class Allocation:
         The rungs, from dear to cheap.
     fewest_rounds
         On the last rung rounds are capped, down to this share of what is expected to be needed.
+    search
+        What the user says of the spaces: no step is made bigger than they allow.
     """
 
     costs: CostModel
@@ -79,6 +84,7 @@ class Allocation:
     fair_share: float = 0.0
     ladder: tuple[Rung, ...] = LADDER
     fewest_rounds: float = FEWEST_ROUNDS
+    search: Search = AS_SHIPPED
 
     def affordable(self, candidate: Candidate, seconds: float) -> Offer | None:
         """Return the dearest offer that so many wall seconds pay for; None if even the cheapest is too dear.
@@ -97,7 +103,7 @@ class Allocation:
         """Return a candidate on one rung; what a caller chose is never hastened."""
         n_folds = self.n_folds if rung.n_folds is None else min(rung.n_folds, self.n_folds)
         if candidate.origin is not Origin.USER and rung.factor > 1.0:
-            hastened = learner_for(candidate.family).hasten(candidate.params, rung.factor)
+            hastened = self._hastened(candidate, rung.factor)
             # It keeps its name, by which later stages know that it was tried.
             label = candidate.label or candidate.key[:6]
             differs = hastened != candidate.params
@@ -111,6 +117,12 @@ class Allocation:
     def below(self, rung: Rung) -> "Allocation":
         """Return the allocation without the rungs above the given one."""
         return replace(self, ladder=self.ladder[self.ladder.index(rung) :])
+
+    def _hastened(self, candidate: Candidate, factor: float) -> Params:
+        hastened = learner_for(candidate.family).hasten(candidate.params, factor)
+        if candidate.family not in self.search.spaces:
+            return hastened
+        return FamilySpace.of(candidate.family, self.costs.shape, self.search).drawn(dict(hastened))
 
     def _from_dear_to_cheap(self, candidate: Candidate) -> Iterator[Offer]:
         for rung in self.ladder:

@@ -53,6 +53,7 @@ def fit_baselines(problem: Problem, options: Options, runtime: Runtime) -> tuple
     if best_column is not None:
         label = f"{ONE_RULE} ({best_column.column})"
         baselines.append(_baseline(problem, ONE_RULE, label, list(best_column.predictions)))
+    runtime.tracker.compare_with(baselines)
     runtime.emit("baselines", f"{len(baselines)} baselines predicted.")
     return tuple(baselines)
 

@@ -43,8 +43,12 @@ class CostModel:
         return self._scale(candidate.family) * self._formula(candidate, rounds)
 
     def rounds(self, candidate: Candidate) -> int:
-        """Return how many rounds a fit is expected to run."""
-        same_family = [fit for fit in self.observed if fit.candidate.family == candidate.family]
+        """Return how many rounds a fit is expected to run; those given up don't tell how many it takes."""
+        same_family = [
+            fit
+            for fit in self.observed
+            if fit.candidate.family == candidate.family and not any(fold.given_up for fold in fit.folds)
+        ]
         ratio = _median([self._rounds_ratio(fit) for fit in same_family])
         most = learner_for(candidate.family).limits(self.shape, candidate.params).max_rounds
         return max(1, min(most, round(self._expected_rounds(candidate) * ratio)))

@@ -6,9 +6,12 @@ from dataclasses import replace
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
+from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Pace, Request, Runtime, cross_fit, probe
 from tabular_automl.search.allocate import Allocation, Offer, ladder_for
 from tabular_automl.search.cost_model import CostModel
+from tabular_automl.search.first_model import first_model
+from tabular_automl.search.portfolio import AS_SHIPPED
 
 # The first candidates may take this share of the time that is left; the rest is for growing, repeats, refits.
 WAVE_SHARE = 0.45
@@ -21,7 +24,12 @@ PROBE_FACTOR = 4.0
 
 
 def first_wave(
-    problem: Problem, starts: Sequence[Candidate], runtime: Runtime
+    problem: Problem,
+    starts: Sequence[Candidate],
+    runtime: Runtime,
+    *,
+    recalled: Sequence[CrossFit | Failure] = (),
+    search: Search = AS_SHIPPED,
 ) -> tuple[CrossFit | Failure, ...]:
     """Fit the user's own candidates and the first of each family, in the portfolio's order.
 
@@ -29,18 +37,21 @@ def first_wave(
     step down the ladder of `allocate` together (fewer folds, bigger steps) until they fit into `WAVE_SHARE`
     of the time left, and the others join as far as there is room; whoever alone would take more than
     `CANDIDATE_SHARE` steps further down, or is skipped. What is skipped is said, comes last as a `Failure`
-    marked so, and may still be fitted later (`grow`).
+    marked so, and may still be fitted later (`grow`). What was recalled comes first, and its families have no
+    further candidate in the wave. If nothing was fitted, one is, beyond the limit (`first_model`).
     """
-    prior, *wave = wave_of(starts, runtime.budget.max_candidates)
+    prior, *others = wave_of(starts, runtime.budget.max_candidates)
+    wave = _without_recalled(others, recalled)
     # The prior is fitted here while the workers still warm up: whatever happens next, there is a model.
     instant = tuple(
         cross_fit(iter([Request(prior, problem.folds.folds_per_repeat)]), problem, runtime.in_driver())
     )
-    requests, too_dear = _planned(problem, wave, runtime)
+    requests, too_dear = _planned(problem, wave, runtime, search)
     waiting = iter(requests)
     fitted = tuple(cross_fit(waiting, problem, runtime))
     too_late = _skipped({request.candidate: "the run ended before its turn." for request in waiting}, runtime)
-    return (*instant, *fitted, *too_dear, *too_late)
+    results = (*recalled, *instant, *fitted, *too_dear, *too_late)
+    return (*results, *first_model(problem, wave, results, runtime))
 
 
 def wave_of(starts: Sequence[Candidate], max_candidates: int | None) -> tuple[Candidate, ...]:
@@ -53,8 +64,20 @@ def wave_of(starts: Sequence[Candidate], max_candidates: int | None) -> tuple[Ca
     return (prior, *others[:max_candidates])
 
 
+def _without_recalled(wave: Sequence[Candidate], recalled: Sequence[CrossFit | Failure]) -> list[Candidate]:
+    """Leave out what was recalled, of the user's own by name, of the others by family."""
+    names = {result.candidate.name for result in recalled}
+    families = {result.candidate.family for result in recalled if isinstance(result, CrossFit)}
+    return [
+        candidate
+        for candidate in wave
+        if candidate.name not in names
+        and (candidate.origin is Origin.USER or candidate.family not in families)
+    ]
+
+
 def _planned(
-    problem: Problem, wave: Sequence[Candidate], runtime: Runtime
+    problem: Problem, wave: Sequence[Candidate], runtime: Runtime, search: Search
 ) -> tuple[list[Request], tuple[Failure, ...]]:
     """Return what to ask for, and who is skipped from the start."""
     n_folds, budget = problem.folds.folds_per_repeat, runtime.budget
@@ -63,7 +86,8 @@ def _planned(
     costs = CostModel.of(problem.shape, (), _paces(problem, wave, runtime))
     seconds = budget.remaining
     fair_share = WAVE_SHARE * seconds * budget.cores / len(wave)
-    allocation = Allocation(costs, n_folds, budget.cores, fair_share, ladder_for(problem.n_rows))
+    ladder = ladder_for(problem.n_rows)
+    allocation = Allocation(costs, n_folds, budget.cores, fair_share, ladder=ladder, search=search)
     shares = share_out(wave, seconds, allocation)
     too_dear = [candidate for candidate, offer in shares.items() if offer is None]
     skipped = _skipped({one: _too_dear(one, seconds, allocation) for one in too_dear}, runtime)

@@ -1,19 +1,25 @@
-"""Growing: the portfolio's next candidates, as long as they can finish."""
+"""Growing: the portfolio's next candidates and tuned ones, each where it promises most for its cost."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure, tried
 from tabular_automl.core.problem import Problem
+from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Request, Runtime, cross_fit
-from tabular_automl.ensemble import choose, refit_seconds
+from tabular_automl.ensemble import refit_seconds
 from tabular_automl.ensemble.greedy import most_candidates
 from tabular_automl.search.allocate import Allocation, Offer, Rung, kept_for_refits
 from tabular_automl.search.cost_model import CostModel
-from tabular_automl.search.portfolio import PRIOR
+from tabular_automl.search.fold_losses import fold_losses
+from tabular_automl.search.portfolio import AS_SHIPPED, PRIOR, default_candidate
+from tabular_automl.search.prospects import Arm, Prospects, Source
+from tabular_automl.search.pruning import rungs
+from tabular_automl.search.race import Race
+from tabular_automl.search.study import FamilyStudy
+from tabular_automl.search.study_mirror import StudyMirror, open_mirror
 
 # A candidate starts only if this many times its expected time is left.
 SAFETY = 1.15
@@ -23,77 +29,50 @@ CANDIDATE_SHARE = 0.5
 # they get what growing leaves.
 REPEAT_ROWS = 1_000
 REPEAT_SHARE = 0.2
-# Families without weight so far are tried as if they had this much: what failed once may work otherwise.
-LEAST_WEIGHT = 0.15
 # Fewer folds than the others have would leave fewer rows to weigh all of them on.
 LADDER = (Rung(None, 1.0), Rung(None, 1.5), Rung(None, 2.0))
 # No fit is to end before its time (`Allocation.fewest_rounds`): there are other candidates to try instead.
 ALL_ROUNDS = 1.0
-SECONDS_A_LOOK = 0.05
 # A candidate may take this share of the time that is left for growing, however little was expected.
 FAIR_SHARE = 0.1
 # With a single fold, the stopping round would be chosen on the very rows that score it.
 FEWEST_FOLDS = 2
 # A family of which so many candidates failed and none was fitted is left alone.
 MOST_FAILURES = 2
+# A family is tuned once it has so many results, or its portfolio is exhausted: what others learned from many
+# datasets comes first.
+TUNED_AFTER = 12
+# After so many candidates in a row that brought nothing, there is nothing to be found.
+MOST_IN_VAIN = 40
 
 
 def grow(
-    problem: Problem, starts: Sequence[Candidate], first: Sequence[CrossFit | Failure], runtime: Runtime
-) -> tuple[CrossFit | Failure, ...]:
-    """Fit what the first wave left of the portfolio, as long as it can finish.
-
-    With a time limit the next candidate is that of the family which promises most for its cost: the weight
-    its candidates carry in the ensemble so far, shared among them, over the seconds the next one is expected
-    to take plus those there are for each place that is left. So seconds count where they are short, and not
-    where the rows bear no more than a few candidates. Within a family the portfolio's order stands. Time for
-    repeats and refits is kept. A run bounded by counts takes the portfolio in its order.
-    """
-    # Whom the first wave had no time for may come now.
-    first = tried(first)
-    names = {result.candidate.name for result in first}
-    rest = [candidate for candidate in starts if candidate.name not in names]
-    bound = runtime.budget.max_candidates
-    allowed = most_candidates(problem.n_rows) if bound is None else bound
-    # By key: a candidate that lost a fold is there twice, as what it finished and as its failure.
-    allowed -= len({result.candidate.key for result in first if result.candidate.family != PRIOR})
-    if allowed <= 0 or not rest:
-        return ()
-    seen = list(first)
-    requests = islice(_requests(problem, rest, seen, runtime, places=allowed), allowed)
-    for result in cross_fit(requests, problem, runtime):
-        seen.append(result)  # noqa: PERF402 - the generator of requests reads it between fits
-    return tuple(seen[len(first) :])
-
-
-def _requests(
     problem: Problem,
-    rest: Sequence[Candidate],
-    seen: Sequence[CrossFit | Failure],
+    starts: Sequence[Candidate],
+    first: Sequence[CrossFit | Failure],
     runtime: Runtime,
     *,
-    places: int,
-) -> Iterator[Request]:
-    """Propose one after the other; ``seen`` grows while this generator is being pulled."""
-    budget, waiting = runtime.budget, list(rest)
-    if not budget.timed:
-        yield from (Request(candidate, problem.folds.folds_per_repeat) for candidate in waiting)
-        return
-    # Hastened, a candidate may become one that was tried.
-    keys = {result.candidate.key for result in seen}
-    outlook = _Outlook.of(problem, seen, runtime)
-    while waiting and not budget.over:
-        if len(seen) != outlook.n_results:
-            outlook = _Outlook.of(problem, seen, runtime)
-        found = _most_promising(waiting, outlook, problem, runtime, places=min(places, len(waiting)))
-        if found is None:
-            return
-        candidate, offer = found
-        waiting.remove(candidate)
-        if offer.request.candidate.key not in keys:
-            keys.add(offer.request.candidate.key)
-            places -= 1
-            yield offer.request
+    search: Search = AS_SHIPPED,
+) -> tuple[CrossFit | Failure, ...]:
+    """Fit what the first wave left of the portfolio and what studies propose, as long as it can finish.
+
+    The next candidate is that of the arm (a family's portfolio, or its study) which is expected to lower the
+    ensemble's loss most for its cost (`Prospects`): the seconds it is expected to take plus those there are
+    for each place that is left. So seconds count where they are short, and not where the rows bear no more
+    than a few candidates. Within a portfolio the order stands; a family is tuned after it. Candidates run on
+    a prefix of the folds first, and are left where they can't help (`Race`). Time for repeats and refits is
+    kept. It ends with the time, with the count of candidates, when the rows bear no more, or after many
+    candidates in vain; without either bound, with the portfolio.
+
+    A run bounded by counts does the same by static formulas of cost, and reads no clock.
+    """
+    # Whom the first wave had no time for may come now.
+    with open_mirror(runtime) as mirror:
+        growth = _Growth(problem, starts, tried(first), runtime, search=search, mirror=mirror)
+        for result in cross_fit(growth.requests(), problem, runtime):
+            growth.take(result)
+        growth.race.abandon()
+    return tuple(growth.race.finished)
 
 
 def common_folds(seen: Sequence[CrossFit | Failure], n_folds: int) -> int:
@@ -110,76 +89,180 @@ def common_folds(seen: Sequence[CrossFit | Failure], n_folds: int) -> int:
     return min(n_folds, max(FEWEST_FOLDS, most_frequent))
 
 
-@dataclass(frozen=True)
-class _Outlook:
-    """What the results so far say of the next ones.
+class _Means(NamedTuple):
+    """What there is to spend: core-seconds, what one candidate may cost, places for candidates."""
 
-    Attributes
-    ----------
-    n_results
-        How many results there were.
-    costs, n_folds
-        What candidates cost, and on how many folds they will be fitted.
-    promises
-        By family, its candidates' weight in the ensemble so far, shared among them.
-    given_up
-        Families that only failed so far.
-    refit_seconds
-        Core-seconds that refits of the members so far would take.
-    """
+    core_seconds: float
+    most_seconds: float
+    places: int
+    allocation: Allocation
 
-    n_results: int
-    costs: CostModel
-    n_folds: int
-    promises: Mapping[str, float]
-    given_up: frozenset[str]
-    refit_seconds: float
 
-    @classmethod
-    def of(cls, problem: Problem, seen: Sequence[CrossFit | Failure], runtime: Runtime) -> "_Outlook":
-        chosen = choose(problem, seen, look=SECONDS_A_LOOK)
-        weighted = () if chosen is None else chosen.weighted
-        keys_of: dict[str, set[str]] = {}
-        for result in seen:
-            keys_of.setdefault(result.candidate.family, set()).add(result.candidate.key)
-        carried = dict.fromkeys(keys_of, 0.0)
-        for fit, weight in weighted:
-            carried[fit.candidate.family] += weight
-        fitted = {result.candidate.family for result in seen if isinstance(result, CrossFit)}
-        return cls(
-            len(seen),
-            CostModel.of(problem.shape, seen, runtime.observations.paces),
-            common_folds(seen, problem.folds.folds_per_repeat),
-            {family: max(LEAST_WEIGHT, carried[family]) / len(keys) for family, keys in keys_of.items()},
-            frozenset(f for f, keys in keys_of.items() if f not in fitted and len(keys) >= MOST_FAILURES),
-            refit_seconds(weighted, problem),
+class _Growth:
+    """The state of growing: what waits, what is on its way, what was learned."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        starts: Sequence[Candidate],
+        first: Sequence[CrossFit | Failure],
+        runtime: Runtime,
+        *,
+        search: Search,
+        mirror: StudyMirror | None,
+    ) -> None:
+        self._problem, self._runtime, self._first = problem, runtime, first
+        self._search = search
+        names = {result.candidate.name for result in first}
+        self._waiting = [candidate for candidate in starts if candidate.name not in names]
+        # Hastened, a candidate may become one that was tried.
+        self._keys = {result.candidate.key for result in first}
+        families = dict.fromkeys(c.family for c in starts if c.family != PRIOR)
+        self._studies = {
+            family: FamilyStudy(family, problem.shape, search, runtime.seed, mirror=mirror)
+            for family in families
+        }
+        self._dry: set[str] = set()
+        self._n_folds = common_folds(first, problem.folds.folds_per_repeat)
+        self._n_started = 0
+        self._prospects = Prospects(problem, first)
+        self.race = Race(problem, runtime, self._studies, self._prospects)
+        for fit in _fitted(first):
+            if fit.candidate.family in self._studies:
+                losses = fold_losses(fit, problem)
+                self._studies[fit.candidate.family].know(fit.candidate, losses, seconds=fit.seconds)
+
+    def requests(self) -> Iterator[Request | None]:
+        """Propose one after the other; None while only results under way can tell what to do."""
+        while not self._runtime.budget.over:
+            request = self.race.promoted() or self._start_another()
+            if request is None and self.race.n_under_way == 0:
+                return
+            yield request
+
+    def take(self, result: CrossFit | Failure) -> None:
+        """Take in what came of a request."""
+        self.race.take(result)
+        chosen = self._prospects.chosen
+        if chosen is not None:
+            self._runtime.tracker.ensemble(self._prospects.loss, len(chosen.weighted), chosen.pool.rows)
+
+    def _start_another(self) -> Request | None:
+        """Let the most promising candidate start, if there are time and place for it."""
+        means, arms = self._means(), self._arms()
+        while means.places > 0 and arms and self._prospects.in_vain < MOST_IN_VAIN:
+            arm = max(arms, key=lambda arm: self._value(arm, arms, means))
+            offer = self._offer(arm, means)
+            if offer is not None:
+                self._keys.add(offer.request.candidate.key)
+                self._n_started += 1
+                return self.race.start(arm, offer, _fitted(self._seen))
+            arms.remove(arm)
+        return None
+
+    @property
+    def _seen(self) -> list[CrossFit | Failure]:
+        return [*self._first, *self.race.finished]
+
+    def _means(self) -> _Means:
+        budget, race = self._runtime.budget, self.race
+        bound = budget.max_candidates
+        allowed = most_candidates(self._problem.n_rows) if bound is None else bound
+        # By key: a candidate that lost a fold is there twice, as what it finished and as its failure.
+        allowed -= len({result.candidate.key for result in self._first if result.candidate.family != PRIOR})
+        if not budget.timed:
+            # Counts are what is short, so that costs don't matter and no clock is read.
+            allocation = Allocation(CostModel(self._problem.shape), self._n_folds, budget.cores)
+            return _Means(float("inf"), float("inf"), allowed - self._n_started, allocation)
+        places = allowed - race.n_under_way - sum(not fit.pruned for fit in _fitted(race.finished))
+        seconds = (budget.remaining - self._kept_seconds()) / SAFETY - race.seconds_to_come / budget.cores
+        core_seconds = seconds * budget.cores
+        costs = CostModel.of(self._problem.shape, self._seen, self._runtime.observations.paces)
+        allocation = Allocation(
+            costs,
+            self._n_folds,
+            budget.cores,
+            fair_share=FAIR_SHARE * max(0.0, core_seconds),
+            ladder=LADDER,
+            fewest_rounds=ALL_ROUNDS,
+            search=self._search,
+        )
+        return _Means(core_seconds, CANDIDATE_SHARE * seconds, places, allocation)
+
+    def _kept_seconds(self) -> float:
+        """Return the wall seconds that repeats and refits need."""
+        budget, plan, chosen = self._runtime.budget, self._problem.folds, self._prospects.chosen
+        refits = 0.0 if chosen is None else refit_seconds(chosen.weighted, self._problem)
+        kept = kept_for_refits(refits, budget)
+        if (
+            self._problem.n_rows <= REPEAT_ROWS
+            and plan.n_repeats > 1
+            and self._n_folds == plan.folds_per_repeat
+        ):
+            kept += REPEAT_SHARE * (budget.limit or 0.0)
+        return kept
+
+    def _arms(self) -> list[Arm]:
+        """Return where a next candidate may come from, in the portfolio's order of families."""
+        budget = self._runtime.budget
+        is_bounded = budget.counted or budget.timed
+        sizes = Counter(family for family, _ in {(r.candidate.family, r.candidate.key) for r in self._seen})
+        fitted = {fit.candidate.family for fit in _fitted(self._seen)}
+        waiting = dict.fromkeys(candidate.family for candidate in self._waiting)
+        arms = []
+        for family in self._studies:
+            has_failed = family not in fitted and sizes[family] >= MOST_FAILURES
+            if has_failed or sizes[family] >= self._search.bound(family):
+                continue
+            if family in waiting:
+                arms.append(Arm(family, Source.PORTFOLIO))
+            may_tune = family not in waiting or sizes[family] >= TUNED_AFTER
+            if is_bounded and may_tune and family in fitted and family not in self._dry:
+                arms.append(Arm(family, Source.STUDY))
+        return arms
+
+    def _value(self, arm: Arm, arms: Sequence[Arm], means: _Means) -> float:
+        """Return what the arm's next candidate promises for what it costs."""
+        gain = self._prospects.gain(arm, arms)
+        if not self._runtime.budget.timed:
+            return gain
+        waiting = (c for c in self._waiting if arm.source is Source.PORTFOLIO and c.family == arm.family)
+        likely = next(waiting, default_candidate(arm.family, self._problem.shape))
+        seconds = means.allocation.offer(likely, LADDER[0]).seconds
+        seconds *= self._prospects.share_run(arm, rungs(self._n_folds))
+        return gain / (seconds + means.core_seconds / means.places)
+
+    def _offer(self, arm: Arm, means: _Means) -> Offer | None:
+        """Return the arm's next candidate that can be afforded, and take it from where it waited."""
+        return (
+            self._from_study(arm, means) if arm.source is Source.STUDY else self._from_portfolio(arm, means)
         )
 
+    def _from_portfolio(self, arm: Arm, means: _Means) -> Offer | None:
+        for candidate in [candidate for candidate in self._waiting if candidate.family == arm.family]:
+            offer = self._affordable(candidate, means)
+            if offer is not None:
+                self._waiting.remove(candidate)
+                if offer.request.candidate.key not in self._keys:
+                    return offer
+        return None
 
-def _most_promising(
-    waiting: Sequence[Candidate], outlook: _Outlook, problem: Problem, runtime: Runtime, *, places: int
-) -> tuple[Candidate, Offer] | None:
-    """Return the next candidate of the family that promises most for its cost; None if nothing fits.
+    def _from_study(self, arm: Arm, means: _Means) -> Offer | None:
+        candidate = self._studies[arm.family].ask()
+        if candidate is None:
+            self._dry.add(arm.family)
+            return None
+        offer = self._affordable(candidate, means)
+        if offer is None or offer.request.candidate.key in self._keys:
+            self._studies[arm.family].fail(candidate)
+            return None
+        return offer
 
-    The next of a family is the first that can be afforded.
-    """
-    budget = runtime.budget
-    kept = kept_for_refits(outlook.refit_seconds, budget)
-    repeats = problem.n_rows <= REPEAT_ROWS and problem.folds.n_repeats > 1
-    if repeats and outlook.n_folds == problem.folds.folds_per_repeat:
-        kept += REPEAT_SHARE * (budget.limit or 0.0)
-    seconds = (budget.remaining - kept) / SAFETY
-    core_seconds = seconds * budget.cores
-    allocation = Allocation(
-        outlook.costs, outlook.n_folds, budget.cores, FAIR_SHARE * core_seconds, LADDER, ALL_ROUNDS
-    )
-    found: dict[str, tuple[float, Candidate, Offer]] = {}
-    for candidate in waiting:
-        family = candidate.family
-        if family in found or family in outlook.given_up:
-            continue
-        offer = allocation.affordable(candidate, CANDIDATE_SHARE * seconds)
-        if offer is not None:
-            promise = outlook.promises.get(family, LEAST_WEIGHT)
-            found[family] = promise / (offer.seconds + core_seconds / places), candidate, offer
-    return max(found.values(), key=lambda one: one[0])[1:] if found else None
+    def _affordable(self, candidate: Candidate, means: _Means) -> Offer | None:
+        if self._runtime.budget.timed:
+            return means.allocation.affordable(candidate, means.most_seconds)
+        return Offer(Request(candidate, self._n_folds), 0.0)
+
+
+def _fitted(results: Sequence[CrossFit | Failure]) -> list[CrossFit]:
+    return [result for result in results if isinstance(result, CrossFit)]

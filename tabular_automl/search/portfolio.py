@@ -1,16 +1,20 @@
 """An ordered portfolio of candidates to start from."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 
-from tabular_automl.core.candidate import Candidate, Origin, Value, freeze_params
+from tabular_automl.core.candidate import Candidate, Origin, freeze_params
 from tabular_automl.core.errors import InputError, UnsupportedProblemError
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem, ProblemShape
-from tabular_automl.learners import FAMILIES, Choice, Parameter, learner_for
+from tabular_automl.core.search import Search
+from tabular_automl.learners import FAMILIES, Choice, learner_for
+from tabular_automl.search.family_space import FamilySpace
 from tabular_automl.search.portfolio_rows import PORTFOLIO_ROWS, PortfolioRow
 
 PRIOR = "prior"
+AS_SHIPPED = Search()
 
 # Who goes first: LightGBM everywhere, being quick and rarely far behind; then what is strong on so many rows.
 FEW_ROWS, MANY_ROWS = 1_000, 10_000
@@ -28,27 +32,53 @@ def static_portfolio(problem: Problem, options: Options) -> tuple[Candidate, ...
     """Return what to try, in order: the prior, the user's own, each family's default, then variants.
 
     Defaults come in an order by task and size, variants in that of the learned portfolios of others
-    (`PORTFOLIO_ROWS`), those last whose trees are too large or too small for so many rows.
+    (`PORTFOLIO_ROWS`), those last whose trees are too large or too small for so many rows. Both are drawn
+    into the spaces of ``options.search``; a family has no more of them than it says, and no variants if it
+    leaves the portfolio out.
 
     Raises
     ------
     InputError
-        If a family is unknown or none of the named families can solve this task.
+        If a family is unknown, none of the allowed families can solve this task, or what is said of a
+        family's space does not suit it.
     """
-    families = _allowed_families(options)
-    shape = problem.shape
-    wanted = [
-        *_users(options, shape),
-        *(default_candidate(f, shape) for f in _in_order(families, shape) if _solves(f, shape)),
-        *_variants(families, shape),
-    ]
-    solving = [c for c in wanted if _solves(c.family, shape)]
-    if not solving and problem.table.columns:
-        raise InputError(f"None of the families {', '.join(families)} can solve a {shape.task} task.")
+    search, shape = options.search, problem.shape
+    allowed = allowed_families(options)
+    own = _users(options, shape)
+    families = [family for family in _named(options) if _solves(family, shape)]
+    defaults = [default_candidate(family, shape, search) for family in _in_order(families, shape)]
+    wanted = [*own, *defaults, *_variants(families, shape, search)]
+    if not wanted and problem.table.columns:
+        raise InputError(f"None of the families {', '.join(allowed)} can solve a {shape.task} task.")
     distinct: dict[str, Candidate] = {}
-    for candidate in (default_candidate(PRIOR, shape), *solving):
+    for candidate in (default_candidate(PRIOR, shape), *wanted):
         distinct.setdefault(candidate.key, candidate)
-    return tuple(distinct.values())
+    return tuple(_within_bounds(distinct.values(), search))
+
+
+def allowed_families(options: Options) -> tuple[str, ...]:
+    """Return the families that may be fitted, those of the user's own candidates among them.
+
+    Nothing is imported for it.
+
+    Raises
+    ------
+    InputError
+        If nothing is left, or a candidate is of a family that is forbidden.
+    """
+    forbidden = options.search.without
+    for number, (family, _) in enumerate(options.candidates, start=1):
+        if family in forbidden:
+            raise InputError(
+                f"Candidate {number} is of family {family!r}, which search.without forbids. Leave out one of "
+                "the two."
+            )
+    families = tuple(dict.fromkeys([*_named(options), *(family for family, _ in options.candidates)]))
+    if not families:
+        raise InputError(
+            f"search.without forbids {', '.join(forbidden)}, so that no family is left to fit. Allow one."
+        )
+    return families
 
 
 def check_families(options: Options) -> None:
@@ -57,11 +87,9 @@ def check_families(options: Options) -> None:
     Raises
     ------
     InputError
-        If a family, or that of a candidate, is unknown or cannot be imported.
+        If a family, or that of a candidate, is unknown, forbidden or cannot be imported.
     """
-    for family in _allowed_families(options):
-        learner_for(family)
-    for family, _ in options.candidates:
+    for family in allowed_families(options):
         learner_for(family)
 
 
@@ -69,14 +97,12 @@ def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
     """Build the caller's own candidates; what can't be fitted is an error, not silently another."""
     wanted = []
     for number, (family, changes) in enumerate(options.candidates, start=1):
-        learner = learner_for(family)
         try:
-            learner.require(shape)
+            learner_for(family).require(shape)
         except UnsupportedProblemError as error:
             raise InputError(f"Candidate {number} ({family}) cannot be fitted: {error}") from error
-        known = {parameter.name for parameter in learner.space(shape).parameters} | set(
-            dict(learner.defaults(shape))
-        )
+        space = FamilySpace.of(family, shape, options.search)
+        known = {parameter.name for parameter in space.shipped.parameters} | set(space.defaults)
         for name in changes:
             if name not in known:
                 near = get_close_matches(name, known, n=1)
@@ -85,7 +111,8 @@ def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
                     f"Candidate {number} ({family}) has no hyperparameter {name!r}.{hint} "
                     f"It has: {', '.join(sorted(known))}."
                 )
-        wanted.append(_candidate(family, shape, changes, Origin.USER, label=f"user {number}"))
+        params = freeze_params({**dict(space.drawn({})), **changes})
+        wanted.append(space.candidate(params, Origin.USER, label=f"user {number}"))
     return wanted
 
 
@@ -97,27 +124,24 @@ def _solves(family: str, shape: ProblemShape) -> bool:
     return True
 
 
-def default_candidate(family: str, shape: ProblemShape) -> Candidate:
-    """Return a family's default candidate for a table of this shape."""
-    return _candidate(family, shape, {}, Origin.DEFAULT, label="default")
+def default_candidate(family: str, shape: ProblemShape, search: Search = AS_SHIPPED) -> Candidate:
+    """Return a family's default candidate for a table of this shape, drawn into the user's space."""
+    space = FamilySpace.of(family, shape, search)
+    return space.candidate(space.drawn({}), Origin.DEFAULT, label="default")
 
 
-def _candidate(
-    family: str, shape: ProblemShape, changes: Mapping[str, Value], origin: Origin, *, label: str
-) -> Candidate:
-    learner = learner_for(family)
-    params = freeze_params({**dict(learner.defaults(shape)), **changes})
-    return Candidate(family, params, learner.recipe(params), origin, label=label)
-
-
-def _allowed_families(options: Options) -> tuple[str, ...]:
+def _named(options: Options) -> tuple[str, ...]:
+    """Return the named families, or all, without those that are forbidden."""
     known = tuple(family for family in FAMILIES if family != PRIOR)
-    if options.families is None:
-        return known
-    for family in options.families:
+    families = known if options.families is None else tuple(options.families)
+    for family in (*families, *options.search.named_families):
         if family not in known and ":" not in family:
-            raise InputError(f"There is no learner family {family!r}. Known families: {', '.join(known)}.")
-    return tuple(options.families)
+            near = get_close_matches(family, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise InputError(
+                f"There is no learner family {family!r}.{hint} Known families: {', '.join(known)}."
+            )
+    return tuple(family for family in families if family not in options.search.without)
 
 
 def _in_order(families: Sequence[str], shape: ProblemShape) -> list[str]:
@@ -132,30 +156,36 @@ def _in_order(families: Sequence[str], shape: ProblemShape) -> list[str]:
     return sorted(families, key=lambda family: places.get(family, -1))
 
 
-def _variants(families: Sequence[str], shape: ProblemShape) -> list[Candidate]:
-    """Return the portfolio's rows as changes of the defaults, within what a family knows on this shape."""
-    rows = [row for row in PORTFOLIO_ROWS if row.family in families]
+def _variants(families: Sequence[str], shape: ProblemShape, search: Search) -> list[Candidate]:
+    """Return the portfolio's rows as changes of the defaults, within what a family may have on this shape."""
+    spaces = {family: FamilySpace.of(family, shape, search) for family in families}
+    rows = [row for row in PORTFOLIO_ROWS if row.family in spaces] if search.portfolio else []
     variants = []
     for row in sorted(rows, key=lambda row: (not _suits(row, shape), row.place)):
-        known = learner_for(row.family).space(shape).parameters
-        changes = {p.name: _nearest(p, row.changes[p.name]) for p in known if p.name in row.changes}
-        variants.append(_candidate(row.family, shape, changes, Origin.PORTFOLIO, label=row.label))
+        space = spaces[row.family]
+        _check_row(row, space)
+        variants.append(space.candidate(space.drawn(row.changes), Origin.PORTFOLIO, label=row.label))
     return variants
 
 
-def _nearest(parameter: Parameter, value: Value) -> Value:
-    """Return the value, or the end of the parameter's range that is next to it.
+def _check_row(row: PortfolioRow, space: FamilySpace) -> None:
+    for parameter in space.shipped.parameters:
+        value = row.changes.get(parameter.name)
+        if value is not None and isinstance(parameter, Choice) and not parameter.contains(value):
+            raise ValueError(
+                f"{value!r} is not a value of hyperparameter {parameter.name!r}; correct the row."
+            )
 
-    Raises
-    ------
-    ValueError
-        If the value is none of the options of a choice.
-    """
-    if parameter.contains(value):
-        return value
-    if isinstance(parameter, Choice) or not isinstance(value, int | float):
-        raise ValueError(f"{value!r} is not a value of hyperparameter {parameter.name!r}; correct the row.")
-    return min(max(value, parameter.low), parameter.high)
+
+def _within_bounds(candidates: Collection[Candidate], search: Search) -> Iterator[Candidate]:
+    """Leave out the last of a family that has more than it may; the user's own count, and stay."""
+    sizes = Counter(candidate.family for candidate in candidates if candidate.origin is Origin.USER)
+    for candidate in candidates:
+        if candidate.origin is not Origin.USER:
+            sizes[candidate.family] += 1
+            if sizes[candidate.family] > search.bound(candidate.family):
+                continue
+        yield candidate
 
 
 def _suits(row: PortfolioRow, shape: ProblemShape) -> bool:

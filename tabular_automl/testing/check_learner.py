@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tabular_automl.core.fitting import FloatArray, Rows
+from tabular_automl.core.fitting import FitOutcome, FloatArray, Rows
 from tabular_automl.core.metrics import training_loss
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.table import Column, Table
@@ -24,6 +24,9 @@ from tabular_automl.testing.learner_case import LearnerCase
 
 Check = Callable[[Learner], None]
 
+# A bar that is out of reach from this round on, and how many rounds later a fit must have been left.
+BAR_ROUND = 5
+BAR_DELAY = 3
 _PICKLE_SUFFIXES = {".pkl", ".pickle", ".joblib", ".dill"}
 _PICKLE_STARTS = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
@@ -41,6 +44,7 @@ def learner_checks() -> list[Check]:
         check_defaults_are_in_space,
         check_samples_fit,
         check_cost_grows,
+        check_memory_grows,
         check_fits_each_task,
         check_curve,
         check_predictions_of_rounds,
@@ -51,6 +55,8 @@ def learner_checks() -> list[Check]:
         check_one_row_is_like_many,
         check_weights_matter,
         check_should_stop,
+        check_bar,
+        check_progress,
         check_refits_without_held_out_rows,
         check_held_out_rows_are_only_watched,
         check_refit_rounds,
@@ -115,6 +121,21 @@ def check_cost_grows(learner: Learner) -> None:
         assert all(np.isfinite(costs)), f"cost must be finite: {costs}"
         assert min(costs) > 0, f"cost must be positive: {costs}"
         assert same[0] < same[1] < same[2], f"cost must grow with rows: {same}"
+
+
+def check_memory_grows(learner: Learner) -> None:
+    """Find the expected memory finite, not negative, and not shrinking with rows or columns."""
+    for task in learner.capabilities.tasks:
+        n_outputs = 3 if task is TaskKind.MULTICLASS else 1
+        params = learner.defaults(ProblemShape(task, 1_000, 10, 2, n_outputs))
+        for shapes in (
+            [ProblemShape(task, n_rows, 10, 2, n_outputs) for n_rows in (100, 10_000, 1_000_000)],
+            [ProblemShape(task, 1_000, n_numeric, 2, n_outputs) for n_numeric in (1, 100, 10_000)],
+        ):
+            found = [learner.memory(shape, params) for shape in shapes]
+            assert np.isfinite(found).all(), f"memory must be finite: {found}"
+            assert min(found) >= 0, f"memory must not be negative: {found}"
+            assert found == sorted(found), f"memory must not shrink with rows or columns: {found}"
 
 
 def check_fits_each_task(learner: Learner) -> None:
@@ -246,6 +267,43 @@ def check_should_stop(learner: Learner) -> None:
         assert_valid_predictions(stopped.model.predict(case.held_out.X), case)
 
 
+def check_bar(learner: Learner) -> None:
+    """Leave a fit that is behind its bar, in the curve's own units, and change nothing where it is not."""
+    if not learner.capabilities.uses_rounds:
+        return
+    for task in learner.capabilities.tasks:
+        case = LearnerCase.small(learner, task)
+        if task is TaskKind.REGRESSION:  # far from the units of a scaled target
+            case = replace(
+                case,
+                train=replace(case.train, y=1e3 * case.train.y),
+                held_out=replace(case.held_out, y=1e3 * case.held_out.y),
+            )
+        whole = case.fit()
+        so_far = np.minimum.accumulate(whole.curve)
+        for reached in (np.full(3, np.inf), so_far * (1 + 1e-4) + 1e-9):
+            kept = _fit_with_bar(case, reached)
+            assert not kept.given_up, "a fit that reaches its bar is not given up"
+            assert kept.complete == whole.complete
+            if learner.capabilities.deterministic:
+                np.testing.assert_array_equal(kept.curve, whole.curve)
+                X = case.held_out.X
+                np.testing.assert_array_equal(kept.model.predict(X), whole.model.predict(X))
+        if whole.model.rounds > BAR_ROUND:
+            _assert_left(case, np.append(np.full(BAR_ROUND - 1, np.inf), -np.inf), whole)
+            _assert_left(case, np.append(np.full(BAR_ROUND - 1, np.inf), 0.99 * so_far[-1] - 1e-9), whole)
+
+
+def check_progress(learner: Learner) -> None:
+    """Find a round's progress positive and finite, also where hyperparameters are left out."""
+    for task in learner.capabilities.tasks:
+        shape = LearnerCase.small(learner, task).context.shape
+        drawn = [learner.space(shape).sample(np.random.default_rng(seed)) for seed in range(5)]
+        for params in ((), learner.defaults(shape), *drawn):
+            progress = learner.progress(params)
+            assert 0 < progress < np.inf, f"progress({params}) is {progress!r}"
+
+
 def check_refits_without_held_out_rows(learner: Learner) -> None:
     """Fit without held-out rows: no curve."""
     for task in learner.capabilities.tasks:
@@ -364,6 +422,23 @@ def assert_no_pickle(folder: Path) -> None:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as arrays:
                 assert all(arrays[name].dtype.kind != "O" for name in arrays.files)
+
+
+def _fit_with_bar(case: LearnerCase, bar: FloatArray) -> FitOutcome:
+    return replace(case, context=replace(case.context, bar=bar)).fit()
+
+
+def _assert_left(case: LearnerCase, bar: FloatArray, whole: FitOutcome) -> None:
+    """Find a fit given up with the rounds it has at the latest a few rounds after the bar is out of reach."""
+    left = _fit_with_bar(case, bar)
+    assert left.given_up, f"behind a bar of {bar[-1]:.4g} from round {BAR_ROUND} on: given_up=True"
+    assert left.complete, "a fit that was given up is complete: nobody stopped it"
+    latest = BAR_ROUND + BAR_DELAY
+    assert BAR_ROUND <= left.model.rounds <= latest, f"given up after {left.model.rounds} rounds"
+    assert len(left.curve) == left.model.rounds, "a fit that was given up keeps its rounds"
+    if case.learner.capabilities.deterministic:
+        np.testing.assert_array_equal(left.curve, whole.curve[: len(left.curve)])
+    assert_valid_predictions(left.model.predict(case.held_out.X), case)
 
 
 def _assert_curve_is_of_predictions(case: LearnerCase) -> None:

@@ -15,6 +15,7 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.base import Capabilities, Learner
+from tabular_automl.learners.patience import fell_behind
 from tabular_automl.learners.space import Choice, Float, Integer, Space, When
 
 FAKE_FAMILY = "tabular_automl.testing.fake_learner:FakeLearner"
@@ -77,6 +78,8 @@ class FakeLearner(Learner):
             if held_out is not None:
                 predictions = model.predict(held_out.X)
                 curve.append(training_loss(shape.task).loss(held_out.y, predictions, held_out.weight))
+                if fell_behind(min(curve), rounds, context.bar):
+                    return FitOutcome(model, np.array(curve), given_up=True)
             if context.should_stop() and rounds < wanted:
                 return FitOutcome(model, np.array(curve), complete=False)
         return FitOutcome(model, np.array(curve))

@@ -19,11 +19,13 @@ from tabular_automl.core.ensemble import (
     ServedModel,
 )
 from tabular_automl.core.fitting import FitContext, Rows
+from tabular_automl.core.forecast import Extrapolation, Forecast
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.run import Run
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
 from tabular_automl.core.table import Column, Table
 from tabular_automl.core.task import TargetType, Task, TaskKind
+from tabular_automl.core.utilisation import Utilisation
 from tabular_automl.learners import learner_for
 from tabular_automl.preprocessing import fit_encoder
 
@@ -93,6 +95,8 @@ def handmade_run(table: Table, kind: TaskKind) -> Run:
         seconds={"ingest": 0.125, "total": 1 / 3},
         settings={"time_limit": None, "seed": 0, "families": ["lightgbm"]},
         versions={"tabular_automl": "0.1.0", "python": "3.11"},
+        forecast=Forecast("roc_auc", "time", 2, 0.81, (Extrapolation(2, -0.1, -1 / 3, 0.0, 0.8, 0.7, 0.9),)),
+        utilisation=Utilisation(2, 1 / 3, 0.5, 0.1, 0.05, 0.05, 0.4, {"ingest": 0.1}),
     )
 
 
@@ -149,9 +153,18 @@ def _member(table: Table, y: np.ndarray, task: Task, wanted: tuple[str, float]) 
 def _crossfit(candidate: Candidate, task: Task, n_folds: int) -> CrossFit:
     rng = np.random.default_rng(5)
     folds = tuple(
-        FoldFit(f"key{fold}", fold, Path("/run/store/somewhere"), rng.random(3 + fold), 0.1, 55.5, fold == 0)
+        FoldFit(
+            f"key{fold}",
+            fold,
+            Path("/run/store/somewhere"),
+            rng.random(3 + fold),
+            0.1,
+            55.5,
+            fold == 0,
+            fold == 1,
+        )
         for fold in range(n_folds)
     )
     rows = np.arange(0, N_ROWS, 2)
     predictions = rng.random((len(rows), task.n_outputs))
-    return CrossFit(candidate, "plan", folds, rows, predictions, 3, 1.25)
+    return CrossFit(candidate, "plan", folds, rows, predictions, 3, 1.25, pruned="fell behind")

@@ -11,7 +11,8 @@ import pytest
 
 import tabular_automl as ta
 from tabular_automl.artifact import load_run, save_run
-from tabular_automl.artifact.manifest import write_manifest
+from tabular_automl.artifact.circumstances import encode_circumstances, write_circumstances
+from tabular_automl.artifact.manifest import read_manifest, write_manifest
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.ensemble import Ensemble, FittedEnsemble, FittedMember, Member
 from tabular_automl.core.errors import ArtifactError, InputError
@@ -118,7 +119,7 @@ def test_a_loaded_run_saves_to_the_same_files(run: Run, tmp_path: Path) -> None:
     second = save_run(load_run(first), tmp_path / "second")
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert names == sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file())
-    for name in ("run.json",):
+    for name in ("run.json", "run.npz", "manifest.json", "circumstances.json"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
 
 
@@ -215,10 +216,16 @@ def test_undamaged_facts_of_another_shape_are_refused(run: Run, tmp_path: Path) 
     facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     del facts["task"]["metric"]
     (folder / "run.json").write_text(json.dumps(facts), encoding="utf-8")
-    (folder / "manifest.json").unlink()
-    write_manifest(folder, run.versions)
+    rewrite_manifest(folder, run)
     with pytest.raises(ArtifactError, match="this version of tabular_automl cannot read it"):
         load_run(folder)
+
+
+def rewrite_manifest(folder: Path, run: Run) -> None:
+    """Do what a forger would."""
+    (folder / "manifest.json").unlink()
+    write_manifest(folder, run.versions)
+    write_circumstances(folder, read_manifest(folder), encode_circumstances(run))
 
 
 def test_no_file_is_a_pickle(run: Run, tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
     arguments = (
         "fit t.csv --target y --task binary --metric log_loss --time-limit 9.5 --max-candidates 3 --n-jobs 2 "
         "--seed 7 --weight w --groups g --time-column t --families lightgbm,linear --run-dir r --strict "
-        "--missing-target drop --quiet"
+        "--missing-target drop --quiet --sampler grid --pruner halving --without catboost "
+        "--space lightgbm.num_leaves=8:64"
     )
     main([*arguments.split(), "--out", str(tmp_path / "m")])
     assert asked == {
@@ -117,6 +118,7 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
         "groups": "g",
         "time_column": "t",
         "families": ["lightgbm", "linear"],
+        "search": ta.Search("grid", "halving", {"lightgbm": {"num_leaves": (8, 64)}}, ["catboost"]),
         "run_dir": "r",
         "strict": True,
         "missing_target": "drop",

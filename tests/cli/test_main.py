@@ -99,7 +99,7 @@ def test_bad_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixtu
     assert "error:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["fit", "score", "report"])
+@pytest.mark.parametrize("command", ["fit", "score", "report", "history"])
 def test_the_help_teaches_by_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])

@@ -20,6 +20,7 @@ from tabular_automl.core.options import Options
         ({"candidates": [("lightgbm",)]}, "Candidate 1 is"),
         ({"candidates": [("lightgbm", {}), ("lightgbm", {"num_leaves": [7, 9]})]}, "Candidate 2 sets 'num_l"),
         ({"candidates": [("lightgbm", {7: 7})]}, "Candidate 1 names a hyperparameter 7"),
+        ({"search": {"sampler": "tpe"}}, r"search is {'sampler': 'tpe'}; give a record, such as ta.Search\("),
         ({"metric": "roc_ouc"}, "There is no metric 'roc_ouc'. Did you mean 'roc_auc'"),
         ({"metric": 3}, "metric is 3; give the name of one, such as 'log_loss'"),
         ({"metric": ["rmse"]}, r"metric is \['rmse'\]; give the name"),
@@ -65,9 +66,3 @@ def test_scalars_of_numpy_are_plain_values() -> None:
     )
     assert params == (("extra_trees", True), ("lambda_l2", 0.5), ("num_leaves", 7))
     assert [type(value) for _, value in params] == [bool, float, int]
-
-
-def test_families_of_own_candidates_may_be_fitted_beside_the_named_ones() -> None:
-    options = Options("y", families=["linear"], candidates=[("catboost", {}), ("linear", {})])
-    assert options.named_families == ("linear", "catboost")
-    assert Options("y", candidates=[("catboost", {})]).named_families is None

@@ -1,9 +1,12 @@
 """Jobs that show what workers do with them."""
 
+import ctypes
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -35,3 +38,36 @@ class Environment:
 
     def run(self, should_stop: Callable[[], bool]) -> list[str | None]:
         return [os.environ.get(name) for name in self.names]
+
+
+@dataclass(frozen=True)
+class Spinning:
+    """Use up some seconds of CPU time."""
+
+    seconds: float
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        end = time.process_time() + self.seconds
+        while time.process_time() < end:
+            pass
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Return which of these modules this process has imported."""
+
+    names: tuple[str, ...]
+
+    def run(self, should_stop: Callable[[], bool]) -> list[str]:
+        return [name for name in self.names if name in sys.modules]
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """Make a file, then stay in native code that keeps Python's lock: no thread and no handler has a turn."""
+
+    started: Path
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        self.started.touch()
+        ctypes.PyDLL(None).sleep(600)

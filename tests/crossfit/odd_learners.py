@@ -1,10 +1,12 @@
 """Learners that show what a fold job did, or that misbehave; imported by worker processes."""
 
+import ctypes
 import os
+import resource
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -46,6 +48,9 @@ class Odd(Learner):
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         return 0.01
 
+    def memory(self, shape: ProblemShape, params: Params) -> float:
+        return float(dict(params).get("bytes") or 0)
+
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         values = dict(params)
         behaviour, rounds = str(values["behaviour"]), int(values.get("rounds") or 5)
@@ -67,23 +72,29 @@ class Odd(Learner):
             if context.should_stop() and round_ < rounds:
                 complete = False
                 break
-        return FitOutcome(OddModel(level, len(curve)), np.array(curve), complete)
+        if behaviour == "nothing":
+            return None  # type: ignore[return-value]
+        if behaviour == "nan-curve":
+            curve[-1] = float("nan")
+        model = OddModel(level, len(curve), 2 if behaviour == "wide" else 1)
+        return FitOutcome(model, np.array(curve), complete)
 
     def load(self, folder: Path) -> FittedModel:
         state = load_state(folder)
-        return OddModel(state.facts["level"], state.facts["rounds"])
+        return OddModel(state.facts["level"], state.facts["rounds"], state.facts["width"])
 
 
 @dataclass(frozen=True, eq=False)
 class OddModel:
     level: float
     rounds: int
+    width: int = 1
 
     def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
-        return np.full((len(X), 1), self.level + 1.0 / min(rounds or self.rounds, self.rounds))
+        return np.full((len(X), self.width), self.level + 1.0 / min(rounds or self.rounds, self.rounds))
 
     def save(self, folder: Path, rounds: int | None = None) -> None:
-        save_state(State({"level": self.level, "rounds": self.rounds}), folder)
+        save_state(State({"level": self.level, "rounds": self.rounds, "width": self.width}), folder)
 
 
 def _misbehave(behaviour: str, values: dict) -> None:
@@ -97,6 +108,43 @@ def _misbehave(behaviour: str, values: dict) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if behaviour == "hang":
         time.sleep(600)
+    if behaviour == "deaf":
+        # In native code that keeps Python's lock, so that no thread and no signal handler gets its turn.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        ctypes.PyDLL(None).sleep(600)
+    if behaviour == "abort":
+        os.abort()
+    if behaviour == "hungry":
+        _exceed_limit()
+    if behaviour == "hermit":
+        _be_alone(Path(str(values["cell"])))
+
+
+def _exceed_limit() -> None:
+    """Allocate more than this process may, and leave the worker as it was."""
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + 2**28, before[1]))
+    try:
+        np.ones(2**27)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def _be_alone(cell: Path) -> None:
+    """Fail if another fit is in the cell."""
+    with cell.open("x"):
+        time.sleep(0.1)
+    cell.unlink()
+
+
+class Quitter(Odd):
+    """Gives up, bar or no bar."""
+
+    family: ClassVar[str] = "odd_learners:Quitter"
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        return replace(super().fit(train, held_out, params, context), given_up=True)
 
 
 class NotMine(Odd):

@@ -218,3 +218,51 @@ def test_the_round_of_the_bag_is_that_of_all_repeats(tmp_path):
         predict(bag, fold, REPEATED)
     assert [bag.rounds[fold] for fold in range(8)] == [1] * 4 + [3] * 4
     assert bag.result(REPEATED, [30.0] * 12).joint_round == 2
+
+
+def bag_with_bar(fits, bar, n_folds=4):
+    setups = tuple(FoldSetup("k", 0, bar if fold == 0 else None) for fold in range(n_folds))
+    return Bag(0, Request(candidate(), n_folds), Limits(100, None), setups, {fit.fold: fit for fit in fits})
+
+
+def given_up(tmp_path, rounds):
+    return replace(fit_of(tmp_path, 0, rounds), given_up=True)
+
+
+@pytest.mark.parametrize("when", ["from the store", "last", "before the others"])
+def test_a_fold_that_was_given_up_is_the_last(tmp_path, when):
+    bar = np.array([np.inf, np.inf, 0.5])
+    first, others = given_up(tmp_path, 3), [fit_of(tmp_path, fold, 9) for fold in (1, 2)]
+    bag = bag_with_bar([*others, first] if when == "from the store" else [], bar)
+    for fit in {"from the store": [], "last": [*others, first], "before the others": [first, *others]}[when]:
+        bag.keep(fit)
+    assert bag.fitted
+    assert [bag.dropped(fold) for fold in range(4)] == [False, True, True, True]
+    bag.choose_rounds(PROBLEM, WEIGHTS)
+    assert list(bag.to_predict) == [0]
+    predict(bag, 0)
+    result = bag.result(PROBLEM, WEIGHTS)
+    assert isinstance(result, CrossFit)
+    assert [fold.fold for fold in result.folds] == [0]
+    assert result.pruned == "fell behind after 3 rounds on fold 0: loss 1, 0.5 or less was asked for"
+    np.testing.assert_array_equal(result.rows, PROBLEM.folds.folds[0].held_out)
+    assert result.seconds == sum(fit.seconds for fit in bag.fits.values())
+
+
+def test_what_became_of_folds_beyond_one_given_up_does_not_matter(tmp_path):
+    bag = bag_with_bar([], np.zeros(1))
+    bag.lose(Failure(bag.request.candidate, 2, "worker died", 1.0), 2)
+    bag.keep(given_up(tmp_path, 3))
+    assert bag.lost == {}
+    bag.choose_rounds(PROBLEM, WEIGHTS)
+    predict(bag, 0)
+    assert bag.result(PROBLEM, WEIGHTS).pruned
+
+
+def test_a_whole_fit_is_not_pruned_by_its_bar(tmp_path):
+    bag = bag_with_bar([fit_of(tmp_path, fold, 9) for fold in range(4)], np.full(9, np.inf))
+    bag.choose_rounds(PROBLEM, WEIGHTS)
+    for fold in list(bag.to_predict):
+        predict(bag, fold)
+    result = bag.result(PROBLEM, WEIGHTS)
+    assert (len(result.folds), result.pruned) == (4, "")

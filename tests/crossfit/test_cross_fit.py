@@ -204,7 +204,9 @@ def test_two_runs_in_one_folder_are_refused(one_worker, tmp_path):
         ("nan", "30 of 30 values of the held-out prediction are NaN or infinite"),
         ("exit", "ended with exit code 7"),
         ("sys-exit", "SystemExit: 3"),
-        ("shot", "signal 9"),
+        ("shot", "signal 9 (Killed): out of memory, or killed from outside; fewer rows"),
+        ("abort", "signal 6 (Aborted): a library gave up, as when there is no memory left; fewer rows"),
+        ("hungry", "MemoryError: Unable to allocate 1.00 GiB"),
     ],
 )
 def test_a_misbehaving_learner_costs_its_candidate_only(two_workers, behaviour, reason):
@@ -363,66 +365,6 @@ def test_nothing_starts_after_the_deadline(one_worker):
         assert list(cross_fit(iter([Request(candidate(), 2)]), problem, late)) == []
 
 
-def test_requests_are_pulled_lazily_and_see_what_came_before(one_worker):
-    problem = make_problem()
-    seen: list[CrossFit | Failure] = []
-    pulled_after = []
-
-    def propose():
-        for rounds in (1, 2, 3):
-            pulled_after.append(len(seen))
-            yield Request(candidate(rounds=rounds), 2)
-
-    with open_runtime(problem, one_worker) as runtime:
-        for result in cross_fit(propose(), problem, runtime):
-            seen.append(result)  # noqa: PERF402 - the proposer reads the list while it grows
-    assert pulled_after == [0, 1, 2]
-
-
-@pytest.mark.parametrize("fixture", ["one_worker", "two_workers"])
-def test_in_a_counted_run_results_come_in_order_and_proposals_see_exactly_all_but_the_last_four(
-    fixture, request
-):
-    problem = make_problem()
-    workers = request.getfixturevalue(fixture)
-    seen: list[CrossFit | Failure] = []
-
-    def propose():
-        for number in range(9):
-            assert len(seen) == max(0, number - 3), f"proposal {number} must see result {number - 4} and no more"
-            yield Request(candidate("slow", rounds=9 - number, seconds=0.02 * (number % 3)), 2)
-
-    with open_runtime(problem, workers, count=9) as runtime:
-        for result in cross_fit(propose(), problem, runtime):
-            seen.append(result)  # noqa: PERF402 - the proposer reads the list while it grows
-    assert [dict(result.candidate.params)["rounds"] for result in seen] == list(range(9, 0, -1))
-
-
-@pytest.mark.parametrize("fixture", ["one_worker", "two_workers"])
-@pytest.mark.parametrize("count", [None, 9])
-def test_a_proposer_with_nothing_for_now_is_asked_again_after_each_result(fixture, count, request):
-    problem = make_problem()
-    workers = request.getfixturevalue(fixture)
-    seen: list[CrossFit | Failure] = []
-    asked_with = []
-
-    def propose():
-        yield Request(candidate("slow", rounds=1, seconds=0.05), 2)
-        yield Request(candidate("slow", rounds=2, seconds=0.0), 2)
-        while len(seen) < 2:
-            asked_with.append(len(seen))
-            yield None
-        yield Request(candidate(rounds=3), 2)
-        yield None
-
-    with open_runtime(problem, workers, count=count) as runtime:
-        for result in cross_fit(propose(), problem, runtime):
-            seen.append(result)  # noqa: PERF402 - the proposer reads the list while it grows
-    assert asked_with == sorted(set(asked_with)), "once for each number of results"
-    assert count is None or asked_with == [0, 1], "whatever the number of workers"
-    assert len(seen) == 3, "with nothing under way, nothing for now is the end"
-
-
 def test_ctrl_c_ends_with_what_is_there(two_workers):
     problem = make_problem()
     results = []
@@ -492,3 +434,47 @@ def test_workers_killed_while_idle_cost_nothing(two_workers):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     (fit,) = fit_all([candidate()], problem, two_workers)
     assert isinstance(fit, CrossFit)
+
+
+def fit_with_bar(workers, bar, run_dir=None, count=None):
+    fake = Candidate("tabular_automl.testing.fake_learner:FakeLearner", (), Recipe("ordinal"))
+    problem = make_problem()
+    with open_runtime(problem, workers, run_dir=run_dir, count=count) as runtime:
+        (fit,) = cross_fit(iter([Request(fake, N_FOLDS, bar=bar)]), problem, runtime)
+        assert isinstance(fit, CrossFit)
+        contents = {path.name for path in fit.folds[0].folder.parent.iterdir()}
+        assert contents >= {"model", "curve.npy", f"predictions-{fit.joint_round}.npy"}
+        assert fit.folds[0].folder.parent.name == fit.folds[0].key
+        return fit
+
+
+def test_a_candidate_behind_its_bar_ends_with_the_first_fold_and_its_predictions(two_workers, one_worker):
+    bar = np.array([np.inf, np.inf, 0.0])
+    fits = [fit_with_bar(workers, bar, count=9) for workers in (one_worker, two_workers)]
+    held_out = make_problem().folds.folds[0].held_out
+    for fit in fits:
+        assert [(fold.fold, fold.given_up, fold.complete) for fold in fit.folds] == [(0, True, True)]
+        assert len(fit.folds[0].curve) == 3
+        assert fit.pruned.startswith("fell behind after 3 rounds on fold 0: loss ")
+        np.testing.assert_array_equal(fit.rows, held_out)
+        np.testing.assert_array_equal(fit.predictions, fits[0].predictions)
+
+
+def test_a_bar_that_is_reached_changes_nothing(two_workers):
+    with_bar, without = (fit_with_bar(two_workers, bar) for bar in (np.full(1, np.inf), None))
+    assert [fold.key for fold in with_bar.folds] == [fold.key for fold in without.folds]
+    assert with_bar.pruned == ""
+    np.testing.assert_array_equal(with_bar.predictions, without.predictions)
+
+
+def test_what_fell_behind_is_found_again_by_the_same_bar_only(two_workers, tmp_path):
+    bar = np.array([np.inf, 0.0])
+    first = fit_with_bar(two_workers, bar, tmp_path)
+    again = fit_with_bar(two_workers, bar, tmp_path)
+    assert again.folds[0].seconds == first.folds[0].seconds
+    assert (again.pruned, again.folds[0].given_up) == (first.pruned, True)
+    np.testing.assert_array_equal(again.predictions, first.predictions)
+    later = fit_with_bar(two_workers, np.append(np.full(4, np.inf), 0.0), tmp_path)
+    assert (len(first.folds[0].curve), len(later.folds[0].curve)) == (2, 5)
+    whole = fit_with_bar(two_workers, None, tmp_path)
+    assert (len(whole.folds), whole.pruned) == (N_FOLDS, "")

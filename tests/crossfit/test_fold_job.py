@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from odd_learners import candidate  # type: ignore[import-not-found]
 
+from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.fitting import FeatureSpec, FitContext, never
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
@@ -16,7 +17,9 @@ from tabular_automl.crossfit.fold_job import (
     PredictReport,
     peak_memory_mb,
 )
+from tabular_automl.crossfit.given_up_key import given_up_key
 from tabular_automl.learners import learner_for
+from tabular_automl.testing import FAKE_FAMILY
 
 N_ROWS = 40
 
@@ -69,6 +72,22 @@ def test_a_partial_fit_has_another_name_than_the_key(job):
     assert not report.complete
     assert report.folder.parent.name == "key.partial-half"
     assert not job.folder.exists()
+
+
+def test_a_fit_that_was_given_up_is_named_by_its_bar_and_is_complete(job):
+    bar = np.array([np.inf, -np.inf])
+    fake = Candidate(FAKE_FAMILY, (), Recipe("ordinal"))
+    report = replace(job, candidate=fake, context=replace(job.context, bar=bar)).run(never)
+    assert (report.given_up, report.complete, len(report.curve)) == (True, True, 2)
+    assert report.folder.parent.name == given_up_key("key", bar)
+    assert not job.folder.exists()
+
+
+def test_a_learner_that_gives_up_without_a_bar_has_failed(job):
+    failure = replace(job, candidate=Candidate("odd_learners:Quitter", candidate().params, Recipe("ordinal")))
+    found = failure.run(never)
+    assert isinstance(found, JobFailure)
+    assert "there was no bar to fall behind" in found.reason
 
 
 def test_what_a_dead_driver_left_under_the_name_is_replaced(job):

@@ -1,54 +1,88 @@
 """A run whose driver is killed, and the one that goes on in its folder."""
 
+import os
 import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
+import pytest
 
 import tabular_automl
 
-# The driver kills itself as soon as a candidate beside the prior is there, while its workers go on.
-KILLED_RUN = """
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+
+# The driver kills itself where it is told to, while its workers go on. It says who they are; they hold its
+# stderr open, so that this is read to its end only when they are gone.
+RUN = """
 import os, signal, sys
 import pandas as pd
+import psutil
 import tabular_automl
 
-def kill(event):
-    if event.stage == "fit" and not event.message.startswith("prior"):
-        os.kill(os.getpid(), signal.SIGKILL)
+table, run_dir, out, moment = sys.argv[1:]
 
-table, run_dir = sys.argv[1:]
+def die():
+    print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def heard(event):
+    if moment == event.stage and not event.message.startswith("prior"):
+        die()
+
+def opened(event, arguments):
+    if event == "open" and moment == "saving" and str(arguments[0]).endswith("manifest.json"):
+        die()
+
+sys.addaudithook(opened)
 tabular_automl.fit(
-    pd.read_csv(table), "y", max_candidates=3, n_jobs=2, run_dir=run_dir, progress=kill
-)
+    pd.read_csv(table), "y", families=["linear", "lightgbm"], splitter=3, max_candidates=3, n_jobs=2,
+    run_dir=run_dir, progress=heard,
+).save(out)
 """
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(tmp_path):
-    table, run_dir = tmp_path / "table.csv", tmp_path / "run"
+def test_a_run_killed_again_and_again_goes_on_to_the_same_files(tmp_path):
+    table, run_dir, out = tmp_path / "table.csv", tmp_path / "run", tmp_path / "model"
     make_table().to_csv(table, index=False)
-    killed = subprocess.run(  # noqa: S603 - our own code
-        [sys.executable, "-c", KILLED_RUN, str(table), str(run_dir)], check=False, capture_output=True
+    stored: dict[str, int] = {}
+    for moment in ("fit", "weigh", "saving"):
+        killed = run(table, run_dir, out, moment)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+        assert len(killed.stdout.split()) >= 2
+        _, left = psutil.wait_procs(alive(killed.stdout.split()), timeout=60)
+        assert left == []
+        assert not out.exists()
+        # What a killed run had stored is not fitted again.
+        before, stored = stored, stored_fits(run_dir)
+        assert before.items() <= stored.items()
+        assert len(stored) > len(before)
+    resumed = run(table, run_dir, out, "")
+    assert resumed.returncode == 0, resumed.stderr.decode()
+    whole = tabular_automl.fit(
+        pd.read_csv(table), "y", families=["linear", "lightgbm"], splitter=3, max_candidates=3, n_jobs=1
     )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
-    stored = stored_fits(run_dir)
-    assert stored
+    assert files(out) == files(whole.save(tmp_path / "whole"))
 
-    frame = pd.read_csv(table)
-    resumed = tabular_automl.fit(frame, "y", max_candidates=3, n_jobs=2, run_dir=run_dir)
-    whole = tabular_automl.fit(frame, "y", max_candidates=3, n_jobs=2)
-    pd.testing.assert_frame_equal(resumed.predict_proba(frame), whole.predict_proba(frame), check_exact=True)
-    assert resumed.score_ == whole.score_
-    for one, two in zip(resumed.run.crossfits, whole.run.crossfits, strict=True):
-        assert one.candidate == two.candidate
-        np.testing.assert_array_equal(one.predictions, two.predictions)
-    # What the killed run had stored was not fitted again.
-    kept = stored_fits(run_dir)
-    assert stored.items() <= kept.items()
-    assert len(kept) > len(stored)
+
+def run(table: Path, run_dir: Path, out: Path, moment: str) -> "subprocess.CompletedProcess[bytes]":
+    arguments = [sys.executable, "-c", RUN, str(table), str(run_dir), str(out), moment]
+    return subprocess.run(arguments, check=False, capture_output=True)  # noqa: S603 - our own code
+
+
+def alive(process_ids: list[bytes]) -> list[psutil.Process]:
+    found = [int(text) for text in process_ids if psutil.pid_exists(int(text))]
+    return [psutil.Process(process_id) for process_id in found]
+
+
+def files(model: Path) -> dict[str, bytes]:
+    """All files of a saved model but its circumstances."""
+    paths = (path for path in model.rglob("*") if path.is_file() and path.name != "circumstances.json")
+    return {path.relative_to(model).as_posix(): path.read_bytes() for path in paths}
 
 
 def make_table():

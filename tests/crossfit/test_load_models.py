@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 from importlib import import_module
 
@@ -37,3 +39,22 @@ def test_models_are_loaded_at_the_same_time_and_come_in_the_order_of_their_folde
 def test_without_folders_there_are_no_models():
     assert load_models("prior", []) == ()
     assert loading_threads() >= 1
+
+
+def test_what_models_need_is_imported_on_the_side_and_nothing_else():
+    code = """
+import sys, threading
+from tabular_automl.crossfit.load_models import expect_to_load
+
+def ready():
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join()
+    return sorted({"catboost", "sklearn"} & set(sys.modules))
+
+expect_to_load("extra_trees")  # its models are plain arrays
+before = ready()
+expect_to_load("catboost")
+sys.exit(f"{before}, {ready()}" if before or ready() != ["catboost"] else 0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603 - our own interpreter

@@ -1,8 +1,10 @@
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +13,17 @@ from odd_learners import candidate  # type: ignore[import-not-found]
 
 from tabular_automl.core.crossfit import FoldFit
 from tabular_automl.core.errors import StoreError
-from tabular_automl.crossfit import RunStore
+from tabular_automl.core.progress import Event
+from tabular_automl.crossfit import RunStore, given_up_key
 
 
-def stored_fit(store, key="k" * 64, *, complete=True):
+def stored_fit(store, key="k" * 64, *, complete=True, given_up=False):
     folder = store.fits / (key if complete else f"{key}.partial-1") / "model"
     folder.mkdir(parents=True)
     curve = np.array([3.0, 2.0])
     np.save(folder.parent / "curve.npy", curve)
     (folder / "state.json").write_text("{}")
-    fit = FoldFit(key, 0, folder, curve, 1.5, 80.0, complete)
+    fit = FoldFit(key, 0, folder, curve, 1.5, 80.0, complete, given_up)
     store.put(fit, candidate())
     return fit
 
@@ -173,3 +176,147 @@ def test_an_unknown_format_is_refused(tmp_path):
         store._connection.execute("UPDATE facts SET value = '999' WHERE name = 'format'")
     with pytest.raises(StoreError, match="format '999'"):
         RunStore.open(tmp_path)
+
+
+def test_a_run_can_be_read_while_it_works(tmp_path):
+    with RunStore.open(tmp_path) as store:
+        stored_fit(store)
+        with reader(tmp_path) as other:
+            other.execute("BEGIN")
+            assert other.execute("SELECT count(*) FROM fold_fits").fetchone() == (1,)
+            # A reader that takes its time keeps nothing from being written.
+            stored_fit(store, "l" * 64)
+            assert other.execute("SELECT count(*) FROM fold_fits").fetchone() == (1,)
+            other.execute("COMMIT")
+            assert other.execute("SELECT count(*) FROM fold_fits").fetchone() == (2,)
+    # A folder at rest is a single database, without a log beside it.
+    assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "lock.sqlite", "fits"}
+
+
+def test_a_reader_at_the_end_costs_nothing(tmp_path):
+    with RunStore.open(tmp_path) as store:
+        fit = stored_fit(store)
+        with reader(tmp_path) as other:
+            other.execute("BEGIN")
+            other.execute("SELECT count(*) FROM fold_fits").fetchone()
+            store.close()
+    with RunStore.open(tmp_path) as store:
+        assert store.lookup(fit.key) is not None
+
+
+@contextmanager
+def reader(root):
+    uri = f"{(root / 'run.sqlite').as_uri()}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+WRITES_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tabular_automl.core.progress import Event
+from tabular_automl.crossfit import RunStore
+from test_store import stored_fit
+store = RunStore.open(Path(sys.argv[1]))
+for number in range(10_000):
+    store.put_event(Event("fit", "x" * 3_000, number))
+    stored_fit(store, f"{number:064}")
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 7, 40])
+def test_a_kill_costs_nothing_that_was_put(tmp_path, lines):
+    arguments = [sys.executable, "-c", WRITES_UNTIL_KILLED, str(tmp_path), str(Path(__file__).parent)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE) as writer:  # noqa: S603 - our own code
+        assert writer.stdout is not None
+        for number in range(lines):
+            assert writer.stdout.readline() == f"{number}\n".encode()
+        writer.kill()
+    with RunStore.open(tmp_path) as store:
+        assert all(store.lookup(f"{number:064}") is not None for number in range(lines))
+        with reader(tmp_path) as other:
+            assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert other.execute("SELECT count(*) FROM events").fetchone()[0] >= lines
+
+
+def test_a_fit_that_was_given_up_answers_for_its_own_bar_only(tmp_path):
+    bar, other = np.array([3.0, 2.0]), np.array([3.0, 1.0])
+    key = "k" * 64
+    with RunStore.open(tmp_path) as store:
+        behind = stored_fit(store, given_up_key(key, bar), given_up=True)
+        assert store.lookup(key) is None
+        assert store.lookup(key, other) is None
+        found = store.lookup(key, bar)
+        assert found is not None
+        assert (found.given_up, found.complete, found.key) == (True, True, behind.key)
+        whole = stored_fit(store, key)
+    with RunStore.open(tmp_path) as store:
+        for asked in (None, bar, other):
+            found = store.lookup(key, asked)
+            assert found is not None
+            assert (found.given_up, found.folder) == (False, whole.folder)
+
+
+def test_a_curve_of_other_numbers_answers_no_lookup(tmp_path):
+    with RunStore.open(tmp_path) as store:
+        fit = stored_fit(store)
+        np.save(fit.folder.parent / "curve.npy", fit.curve + 1)
+        assert store.lookup(fit.key) is None
+
+
+def test_what_lies_beside_a_run_is_known(tmp_path):
+    for name in ("studies.sqlite", "studies.sqlite-journal", "studies.sqlite-wal", "studies.sqlite-shm"):
+        (tmp_path / name).write_text("another database")
+    with RunStore.open(tmp_path):
+        pass
+    assert (tmp_path / "studies.sqlite").read_text() == "another database"
+
+
+def test_a_damaged_database_is_refused(tmp_path):
+    with RunStore.open(tmp_path) as store:
+        for number in range(200):
+            store.put_event(Event("fit", "x" * 500, number))
+    path = tmp_path / "run.sqlite"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(StoreError, match=r"run.sqlite is not the database of a run folder, or damaged"):
+        RunStore.open(tmp_path)
+    path.write_bytes(whole[:9_000] + b"\xff" * 20_000 + whole[29_000:])
+    with pytest.raises(StoreError, match=r"run.sqlite is not the database of a run folder, or damaged"):
+        RunStore.open(tmp_path)
+    path.write_bytes(whole)
+    RunStore.open(tmp_path).close()
+
+
+def test_somebody_elses_database_is_refused_untouched(tmp_path):
+    connection = sqlite3.connect(tmp_path / "run.sqlite")
+    connection.execute("CREATE TABLE songs (title TEXT)")
+    connection.close()
+    before = (tmp_path / "run.sqlite").read_bytes()
+    with pytest.raises(StoreError, match=r"it has other tables, as 'songs'"):
+        RunStore.open(tmp_path)
+    assert (tmp_path / "run.sqlite").read_bytes() == before
+
+
+def test_a_folder_of_an_earlier_format_is_refused_untouched(tmp_path):
+    connection = sqlite3.connect(tmp_path / "run.sqlite")
+    connection.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
+    connection.execute("INSERT INTO facts VALUES ('format', '2')")
+    connection.commit()
+    connection.close()
+    before = (tmp_path / "run.sqlite").read_bytes()
+    with pytest.raises(StoreError, match=r"has format '2', but this version reads '3'. Choose another"):
+        RunStore.open(tmp_path)
+    assert (tmp_path / "run.sqlite").read_bytes() == before
+
+
+def test_what_is_no_unicode_can_be_recorded(tmp_path):
+    with RunStore.open(tmp_path) as store:
+        store.put_event(Event("fit", "torn \ud800 text", 1.0))
+        with reader(tmp_path) as other:
+            assert other.execute("SELECT message FROM events").fetchone() == ("torn \\ud800 text",)

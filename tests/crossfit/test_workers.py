@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from joblib import Parallel, delayed, parallel_config
-from odd_jobs import Environment, ProcessId, UntilStopped  # type: ignore[import-not-found]
+from odd_jobs import Environment, Imported, ProcessId, UntilStopped  # type: ignore[import-not-found]
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.errors import TabularAutoMLError
@@ -124,6 +124,13 @@ def test_ctrl_c_does_not_reach_workers(pool):
     for pid in pool.process_ids:
         os.kill(pid, signal.SIGINT)
     assert results_of(pool, 1)[ticket] in pool.process_ids
+
+
+def test_a_worker_is_ready_when_it_has_imported_what_its_families_need():
+    with ProcessWorkers(1, families=("no.such:Family", "lightgbm", "xgboost")) as workers:
+        wait_for_free(workers, 1)
+        ticket = workers.submit(Imported(("lightgbm", "xgboost", "catboost")))
+        assert results_of(workers, 1)[ticket] == ["lightgbm", "xgboost"]
 
 
 def test_workers_that_never_start_are_given_up(monkeypatch):

@@ -143,3 +143,17 @@ def test_results_of_two_fold_plans_are_not_weighed_together(problem: Problem) ->
     fits = simulated(problem, 0.5), replace(simulated(problem, 0.7), plan="another")
     with pytest.raises(FoldPlanMismatchError, match="2 fold plans"):
         choose(problem, fits)
+
+
+def test_who_was_pruned_is_left_out_whatever_it_promised(problem: Problem) -> None:
+    good, better = simulated(problem, 0.7), simulated(problem, 0.2)
+    on_one_fold = simulated(problem, 0.2, n_folds=1)
+    for left in (replace(better, pruned="why"), replace(on_one_fold, pruned="why")):
+        for look in (None, 0.05):
+            chosen = chosen_of(problem, good, left, look=look)
+            assert [fit for fit, _ in chosen.weighted] == [good]
+            assert chosen.of == 2
+    assert choose(problem, [replace(good, pruned="why")]) is None
+    # Whoever is taken up again and finishes is in again; whoever is pruned later is out.
+    assert chosen_of(problem, replace(on_one_fold, pruned="why"), better).fits == (better,)
+    assert choose(problem, [on_one_fold, replace(better, pruned="why")]) is None

@@ -109,6 +109,15 @@ def test_users_own_candidates_and_families_reach_the_engine(numbers, classifier)
     assert tried == {("prior", "default"), ("lightgbm", "user"), ("linear", "default")}
 
 
+def test_what_is_said_of_the_search_reaches_the_engine_and_survives_a_clone(numbers, classifier, tmp_path):
+    search = ta.Search(spaces={"linear": {"knots": 3}})
+    model = clone(classifier(families=["linear"], search=search, max_candidates=1)).fit(*numbers).model_
+    (linear,) = (fit.candidate for fit in model.run.crossfits if fit.candidate.family == "linear")
+    assert dict(linear.params) == {"knots": 3}
+    kept = ta.load(model.save(tmp_path / "model")).run.settings["search"]
+    assert kept == search.describe()
+
+
 def test_strict_stops_on_warnings(iris, classifier):
     X, y = iris
     with pytest.raises(InputError, match="always the same"):

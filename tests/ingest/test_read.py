@@ -154,7 +154,7 @@ def test_what_csv_cannot_read_is_told_with_the_delimiter_seen_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_format, "_LONGEST_CELL", 20)
-    path = write(tmp_path / "a.csv", "a;b;c\n" + "1;2;3\n" * 5 + f"1;{'x' * 21};\n")
+    path = write(tmp_path / "a.csv", "a;b;c\n" + '"1";2;3\n' * 5 + f"1;{'x' * 21};\n")
     message = r"a\.csv.* with delimiter ';': field larger than field limit \(20\)\. Read it yourself"
     with pytest.raises(InputError, match=message):
         read_table(path)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tabular_automl.learners.patience import LEAST, Patience, waiting_rounds
+from tabular_automl.learners.patience import LEAST, Patience, fell_behind, waiting_rounds
 
 
 def stopped_after(losses: list[float], most: int | None) -> int | None:
@@ -27,3 +27,12 @@ def test_rounds_without_a_loss_count_as_waiting() -> None:
     assert [patience.ran_out(n, loss) for n, loss in enumerate([1.0, None, np.nan, None], start=1)] == [
         False, False, False, True,
     ]  # fmt: skip
+
+
+def test_a_bar_asks_for_a_loss_at_most_its_own_and_lasts_beyond_its_end() -> None:
+    bar = np.array([np.inf, 0.5, 0.4])
+    behind = [[fell_behind(loss, n, bar) for n in (1, 2, 3, 50)] for loss in (np.inf, 0.5, 0.45, 0.4)]
+    assert behind == [
+        [False, True, True, True], [False, False, True, True], [False, False, True, True], [False] * 4,
+    ]  # fmt: skip
+    assert not fell_behind(np.inf, 1, None)

@@ -1,11 +1,14 @@
 """Conditional search spaces."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tabular_automl.core.candidate import freeze_params
+from tabular_automl.core.errors import InputError
 from tabular_automl.learners import Choice, Float, Integer, Space, When
 
 SPACE = Space(
@@ -54,3 +57,90 @@ def test_condition_must_come_first():
 def test_names_are_unique():
     with pytest.raises(ValueError, match="'depth' is twice"):
         Space((Integer("depth", 1, 3), Integer("depth", 1, 4)))
+
+
+CHANGES: dict[str, Any] = {
+    "kind": ["tree", "linear"],
+    "depth": (2, 40),
+    "grow": True,
+    "rate": (0.01, 0.1),
+    "penalty": [0.5, 1],
+}
+
+
+@given(st.integers(0, 10_000))
+def test_of_a_changed_space_only_what_is_allowed_is_drawn_and_conditions_stay(seed):
+    params = SPACE.changed(CHANGES).sample(np.random.default_rng(seed))
+    values: dict[str, Any] = dict(params)
+    assert values["kind"] in ("tree", "linear")
+    if values["kind"] == "tree":
+        assert set(values) == {"kind", "depth", "grow", "rate"}
+        assert 2 <= values["depth"] <= 40
+        assert values["grow"] is True
+        assert 0.01 <= values["rate"] <= 0.1
+    else:
+        assert set(values) == {"kind", "penalty"}
+        assert values["penalty"] in (0.5, 1.0)
+        assert type(values["penalty"]) is float, "in the parameter's own type"
+
+
+def test_the_scale_is_kept_and_one_value_is_a_choice():
+    changed = Space((Float("rate", 0.001, 1.0, log=True),))
+    assert changed.changed({"rate": (0.01, 2)}).parameters == (Float("rate", 0.01, 2.0, log=True),)
+    fixed: Any
+    for fixed in (0.5, [0.5], (0.5, 0.5)):
+        assert changed.changed({"rate": fixed}).parameters == (Choice("rate", (0.5,)),)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"deepth": 3},
+            r"no hyperparameter 'deepth' .* Did you mean 'depth'\? There are: depth, grow, kind, pen",
+        ),
+        ({"depth": (12, 1)}, "from high to low"),
+        ({"depth": []}, "options of 'depth' are empty"),
+        ({"depth": (1.5, 4)}, "'depth' cannot be 1.5; give a whole number"),
+        ({"depth": "deep"}, "'depth' cannot be 'deep'; give a number"),
+        ({"depth": True}, "'depth' cannot be True; give a number"),
+        ({"depth": (0, 4)}, "its scale is logarithmic: begin above 0"),
+        ({"rate": None}, "'rate' cannot be None"),
+        (
+            {"kind": (1, 2)},
+            r"'kind' has options, not a range \(1, 2\). Give a list, such as \['tree', 'linear'",
+        ),
+        ({"kind": 3}, "'kind' cannot be 3; give one like 'tree', 'linear', None"),
+    ],
+    ids=str,
+)
+def test_changes_that_do_not_suit_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        SPACE.changed(changes)
+
+
+@given(st.integers(0, 10_000))
+def test_what_lies_inside_is_nearest_to_itself(seed):
+    params = SPACE.sample(np.random.default_rng(seed))
+    assert SPACE.nearest(dict(params)) == params
+
+
+def test_the_nearest_is_drawn_to_ends_and_next_options():
+    space = Space(
+        (
+            Integer("depth", 4, 8),
+            Float("rate", 0.1, 0.2),
+            Choice("leaf", (1, 8, 32)),
+            Choice("grow", ("b", "c")),
+        )
+    )
+    outside: dict[str, Any] = {"depth": 1, "rate": 3, "leaf": 12, "grow": "a"}
+    assert dict(space.nearest(outside)) == {"depth": 4, "rate": 0.2, "leaf": 8, "grow": "b"}
+    assert dict(space.nearest({})) == {"depth": 6, "rate": pytest.approx(0.15), "leaf": 1, "grow": "b"}
+
+
+def test_points_are_spaced_on_the_scale_ends_included():
+    assert Integer("n", 1, 100, log=True).points(3) == (1, 10, 100)
+    assert Integer("n", 1, 2).points(3) == (1, 2)
+    assert Float("x", 0.0, 1.0).points(3) == (0.0, 0.5, 1.0)
+    assert Choice("c", ("a", "b", "c", "d")).points(3) == ("a", "b", "c", "d")

@@ -58,3 +58,26 @@ def test_folds_that_never_look_ahead_have_no_levels_for_dates(family: str) -> No
     for time_ordered in (False, True):
         params = learner_for(family).defaults(replace(shape, time_ordered=time_ordered))
         assert dict(params)["moments"] is not time_ordered
+
+
+@pytest.mark.parametrize("family", BOOSTED)
+def test_a_round_goes_half_as_far_at_half_the_rate_and_less_far_with_small_trees(family: str) -> None:
+    learner, shape = learner_for(family), ProblemShape(TaskKind.BINARY, 5_000, 12, 2, 1)
+    usual = dict(learner.defaults(shape))
+
+    def progress(**changes: Value) -> float:
+        return learner.progress(freeze_params({**usual, **changes}))
+
+    rate = float(usual["learning_rate"] or 0)
+    assert progress(learning_rate=rate / 2) == pytest.approx(progress() / 2)
+    size = {"lightgbm": "num_leaves", "xgboost": "max_depth", "catboost": "depth"}[family]
+    assert progress(**{size: 2}) < progress()
+
+
+def test_cuts_drawn_at_random_are_expected_to_take_longer_and_each_goes_less_far() -> None:
+    learner, shape = learner_for("lightgbm"), ProblemShape(TaskKind.BINARY, 5_000, 12, 2, 1)
+    usual, drawn = (
+        freeze_params({**dict(learner.defaults(shape)), "extra_trees": extra}) for extra in (False, True)
+    )
+    assert learner.progress(drawn) < learner.progress(usual)
+    assert learner.expected_rounds(shape, drawn) > learner.expected_rounds(shape, usual)

@@ -48,3 +48,12 @@ def test_order_is_kept():
 def test_new_rows_stay_within_what_training_showed():
     scale = fit_number_scale(np.linspace(0, 1, 11))
     np.testing.assert_array_equal(scale.values(np.array([-5.0, 9.0])), scale.values(np.array([0.0, 1.0])))
+
+
+@pytest.mark.parametrize("high", [1.0, 1e-12, 1e80])
+def test_two_values_are_never_stretched(high, monkeypatch):
+    """No curve changes their skew, so that none is tried."""
+    monkeypatch.setattr(np, "arcsinh", None)
+    scale = fit_number_scale(np.array([0.0] * 99 + [high]))
+    assert scale.stretch == 0.0
+    assert scale.names("c0") == ("c0",)

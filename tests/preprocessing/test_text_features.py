@@ -1,5 +1,7 @@
 """Cheap numbers about free text."""
 
+from typing import cast
+
 import numpy as np
 
 from tabular_automl.core.schema import Kind
@@ -25,3 +27,23 @@ def test_no_texts_at_all():
     column = Column("c0", Kind.TEXT, np.array([-1, -1], dtype=np.int32), ())
     assert frequent_tokens(column) == ()
     assert np.isnan(text_features(column, ())).all()
+
+
+def test_a_part_of_the_rows_gives_the_same_as_all_of_them():
+    texts = tuple(f"word{number % 7} {'x' * number} {number}" for number in range(50))
+    codes = np.random.default_rng(0).integers(-1, 50, 200).astype(np.int32)
+    whole = Column("c0", Kind.TEXT, codes, texts)
+    tokens = frequent_tokens(whole)
+    found = text_features(whole, tokens)
+    assert len(tokens) > 3
+    for rows in (slice(0, 3), slice(3, 200)):
+        part = text_features(Column("c0", Kind.TEXT, codes[rows], texts), tokens)
+        np.testing.assert_array_equal(part, found[:, rows])
+
+
+def test_only_texts_of_these_rows_are_looked_at():
+    """Chunks of a large table share its texts: each looks at its own."""
+    unreadable = cast("str", None)
+    column = Column("c0", Kind.TEXT, np.array([1, -1], dtype=np.int32), (unreadable, "a b"))
+    np.testing.assert_array_equal(text_features(column, ("a",))[:, 0], [3, 2, 0, 1])
+    assert np.isnan(text_features(column, ("a",))[:, 1]).all()

@@ -152,3 +152,16 @@ def test_a_run_without_failures_and_with_one_member_is_printed(make_run: MakeRun
     board = leaderboard(replace(run, failures=(), ensemble=alone))
     assert board["origin"].iloc[0] == "1 member"
     assert board["rank"].notna().all()
+
+
+def test_who_was_pruned_has_a_score_and_no_weight(make_run: MakeRun) -> None:
+    run = make_run(failures=())
+    before = leaderboard(run).set_index("name")
+    *others, own = run.crossfits
+    pruned = replace(own, pruned="fell behind after 30 rounds on fold 0: loss 2, 1 or less was asked for")
+    board = leaderboard(replace(run, crossfits=(*others, pruned))).set_index("name")
+    (name,) = board.index[board["status"] == "pruned: fell b..."]
+    assert before.loc[name, "status"] == "ok"
+    for column in ("rank", "score", "folds", "rounds"):
+        assert board.loc[name, column] == before.loc[name, column]
+    assert board.loc[name, "weight"] == 0

@@ -199,3 +199,16 @@ def test_sections_without_content_are_left_out(make_run: MakeRun) -> None:
 
 def test_an_interrupted_run_says_so(make_run: MakeRun) -> None:
     assert "Stopped by Ctrl-C" in text_report(make_run(settings={"interrupted": True}))
+
+
+def test_who_was_left_early_is_told_with_the_reason(make_run: MakeRun) -> None:
+    run = make_run()
+    assert "Left early" not in text_report(run)
+    fit = run.crossfits[-1]
+    left = tuple(
+        replace(fit, candidate=replace(fit.candidate, params=(("n", n),)), pruned=f"fell behind {n}")
+        for n in range(14)
+    )
+    report = text_report(replace(run, crossfits=(*run.crossfits[:-1], *left)))
+    assert report.count(": fell behind") == 12
+    assert "... and 2 more\n" in report

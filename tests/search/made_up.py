@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar, cast
 
 import numpy as np
@@ -19,7 +20,7 @@ from tabular_automl.core.seeds import derive_rng
 from tabular_automl.core.task import TargetType, Task, TaskKind
 from tabular_automl.crossfit import Pace, Request, Runtime
 from tabular_automl.crossfit.observations import Observations
-from tabular_automl.learners import Capabilities, learner_for
+from tabular_automl.learners import Capabilities, Float, Space, learner_for
 from tabular_automl.testing import FakeClock, FakeLearner, small_problem
 
 SHAPE = ProblemShape(TaskKind.REGRESSION, 5_000, 10, 2, 1)
@@ -33,6 +34,12 @@ class Priced(FakeLearner):
     capabilities: ClassVar[Capabilities] = Capabilities(
         handles_missing=True, handles_categories=True, uses_rounds=True
     )
+
+    def defaults(self, shape: ProblemShape) -> Params:
+        return freeze_params({"price": 1.0, "n_rounds": 400, "rate": 1.0, "mark": None})
+
+    def space(self, shape: ProblemShape) -> Space:
+        return Space()
 
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
         values = dict(params)
@@ -55,7 +62,16 @@ class Third(Priced):
     family: ClassVar[str] = "made_up:Third"
 
 
-FIRST, SECOND, THIRD = Priced.family, Second.family, Third.family
+class Tunable(Priced):
+    """Its price can be tuned, within what is cheap."""
+
+    family: ClassVar[str] = "made_up:Tunable"
+
+    def space(self, shape: ProblemShape) -> Space:
+        return Space((Float("price", 0.05, 0.2),))
+
+
+FIRST, SECOND, THIRD, TUNABLE = Priced.family, Second.family, Third.family, Tunable.family
 
 
 def priced(
@@ -98,6 +114,8 @@ class Listener:
     observations: Observations = field(default_factory=Observations)
     messages: list[str] = field(default_factory=list)
     warnings: int = 0
+    store: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(durable=False))
+    tracker: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(ensemble=lambda *_: None))
 
     def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:
         self.messages.append(f"{stage}: {message}")
@@ -105,6 +123,9 @@ class Listener:
 
     def in_driver(self) -> "Listener":
         return self
+
+    def leave(self, fit: CrossFit) -> None:
+        self.messages.append(f"{fit.candidate.name} left {fit.pruned}")
 
 
 @dataclass
@@ -158,12 +179,24 @@ class World:
 
     @property
     def labels(self) -> list[str]:
+        """Labels of what was asked for."""
         return [request.candidate.label for request in self.requests]
 
+    @property
+    def started(self) -> list[str]:
+        """Labels of what was asked for, each once, in the order of the first time."""
+        return list(dict.fromkeys(self.labels))
+
+    def folds_of(self, label: str) -> list[int]:
+        """Numbers of folds that were asked for one after the other."""
+        return [request.n_folds for request in self.requests if request.candidate.label == label]
+
     def cross_fit(
-        self, requests: Iterator[Request], problem: Problem, runtime: Runtime
+        self, requests: Iterator[Request | None], problem: Problem, runtime: Runtime
     ) -> Iterator[CrossFit | Failure]:
         for request in requests:
+            if request is None:  # every result is there as soon as it is asked for
+                return
             if request.candidate.family != "prior":
                 self.asked.append((request, runtime.budget.remaining))
             yield self.fit(request, runtime.budget.n_jobs)

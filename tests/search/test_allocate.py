@@ -10,6 +10,7 @@ from made_up import SHAPE, priced  # type: ignore[import-not-found]
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.search import Search
 from tabular_automl.core.task import TaskKind
 from tabular_automl.ensemble.serve import COPIES
 from tabular_automl.learners import FAMILIES
@@ -211,3 +212,19 @@ def test_every_family_gets_cheaper_from_rung_to_rung(
     assert (hastened.family, hastened.recipe) == (candidate.family, candidate.recipe)
     assert hastened.hastened == (hastened.params != candidate.params)
     assert replace(hastened, params=candidate.params, hastened=False) == candidate
+
+
+def test_steps_grow_no_further_than_the_users_space_allows() -> None:
+    shape = ProblemShape(TaskKind.BINARY, 5_000, 10, 2, 1)
+    candidate = default_candidate("lightgbm", shape)
+    rate = dict(candidate.params)["learning_rate"]
+    rung = Rung(None, 2.0)
+    for space, expected in (
+        ({}, 0.1),
+        ({"learning_rate": (0.01, 0.06)}, 0.06),
+        ({"learning_rate": 0.05}, 0.05),
+    ):
+        search = Search(spaces={"lightgbm": space})
+        offer = Allocation(CostModel(shape), 8, 2, search=search).offer(candidate, rung)
+        assert rate == 0.05
+        assert dict(offer.request.candidate.params)["learning_rate"] == pytest.approx(expected)

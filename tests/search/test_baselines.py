@@ -31,6 +31,14 @@ class Listener:
 
     seed: int = 0
     messages: list[str] = field(default_factory=list)
+    compared: list[CrossFit] = field(default_factory=list)
+
+    @property
+    def tracker(self) -> "Listener":
+        return self
+
+    def compare_with(self, baselines: tuple[CrossFit, ...]) -> None:
+        self.compared.extend(baselines)
 
     def emit(self, stage: str, message: str) -> None:
         self.messages.append(f"{stage}: {message}")
@@ -39,6 +47,7 @@ class Listener:
 def fitted(problem: Problem, existing: Any = None, seed: int = 0) -> dict[str, CrossFit]:
     runtime = cast("Runtime", Listener(seed))
     baselines = fit_baselines(problem, Options("target", existing=existing), runtime)
+    assert cast("Listener", runtime).compared == list(baselines), "scores are compared with them"
     return {fit.candidate.label.partition(" (")[0]: fit for fit in baselines}
 
 

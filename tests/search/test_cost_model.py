@@ -108,3 +108,16 @@ def test_the_prior_and_failures_teach_nothing_about_cost() -> None:
     prior = default_candidate("prior", SHAPE)
     failure = Failure(priced("a"), 0, "made up", 99.0)
     assert CostModel.of(SHAPE, [made_up(PROBLEM, prior, a_fold=99.0), failure]).observed == ()
+
+
+def test_fits_that_were_given_up_tell_what_a_round_costs_but_not_how_many_it_takes() -> None:
+    usual = default_candidate("lightgbm", SHAPE)
+    given_up = fitted(usual, 0.3, 40)
+    given_up = replace(
+        given_up, pruned="fell behind", folds=tuple(replace(f, given_up=True) for f in given_up.folds)
+    )
+    alone = CostModel.of(SHAPE, [given_up])
+    assert alone.rounds(usual) == CostModel.of(SHAPE, ()).rounds(usual)
+    assert alone.fold_seconds(usual, 40) == pytest.approx(0.3)
+    beside = CostModel.of(SHAPE, [given_up, fitted(usual, 3.0, 400)])
+    assert beside.rounds(usual) == 400

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from made_up import FIRST, PRIOR, SECOND, THIRD, World, made_up, priced, problem_of  # type: ignore[import-not-found]
+from made_up import (  # type: ignore[import-not-found]
+    FIRST,
+    PRIOR,
+    SECOND,
+    THIRD,
+    TUNABLE,
+    World,
+    made_up,
+    priced,
+    problem_of,
+)
 
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
@@ -16,12 +26,14 @@ from tabular_automl.search.allocate import kept_for_refits
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.grow import (
     CANDIDATE_SHARE,
-    LEAST_WEIGHT,
+    MOST_IN_VAIN,
     REPEAT_ROWS,
     REPEAT_SHARE,
     SAFETY,
     common_folds,
 )
+from tabular_automl.search.prospects import LEAST_SHARE
+from tabular_automl.search.pruning import rungs
 
 Results = list[CrossFit | Failure]
 
@@ -46,6 +58,10 @@ def first_of(world: World, wave: Sequence[Candidate] = WAVE, n_folds: int = 8) -
     return tuple(results)
 
 
+def fits(results: Sequence[CrossFit | Failure]) -> list[CrossFit]:
+    return [result for result in results if isinstance(result, CrossFit)]
+
+
 def expected_seconds(world: World, request: Request) -> float:
     """The wall seconds that a request was expected to take."""
     a_fold = CostModel(world.problem.shape).fold_seconds(request.candidate, request.max_rounds)
@@ -56,9 +72,11 @@ def expected_seconds(world: World, request: Request) -> float:
 def test_growth_stays_on_the_folds_of_the_first_wave(world: World, n_folds: int) -> None:
     for limit in (4.0, 20.0, 1000.0):
         world.forget()
-        grow(world.problem, STARTS, first_of(world, n_folds=n_folds), world.runtime(limit))
-        assert {request.n_folds for request in world.requests} <= {n_folds}
-    assert len(world.requests) == len(REST), "the last limit is long enough for all"
+        grown = grow(world.problem, STARTS, first_of(world, n_folds=n_folds), world.runtime(limit))
+        for label in world.started:
+            assert tuple(world.folds_of(label)) == rungs(n_folds)[: len(world.folds_of(label))]
+        assert all(fit.pruned or len(fit.folds) == n_folds for fit in fits(grown))
+    assert len(world.started) == len(REST), "the last limit is long enough for all"
 
 
 def test_nothing_is_tried_again_and_nothing_twice(world: World) -> None:
@@ -66,7 +84,7 @@ def test_nothing_is_tried_again_and_nothing_twice(world: World) -> None:
     for wave in (WAVE, hastened):
         world.forget()
         grow(world.problem, STARTS, first_of(world, wave), world.runtime(1000.0))
-        assert sorted(world.labels) == sorted(candidate.label for candidate in REST)
+        assert sorted(world.started) == sorted(candidate.label for candidate in REST)
 
 
 def test_what_becomes_another_when_hastened_is_not_fitted_again(world: World) -> None:
@@ -75,7 +93,7 @@ def test_what_becomes_another_when_hastened_is_not_fitted_again(world: World) ->
     starts = (PRIOR, priced("a", 1.0, SECOND), fast, replace(slow, label="x"))
     first = first_of(world, starts[1:3])
     grow(world.problem, starts, first, world.runtime(1000.0))
-    assert world.labels == ["x"], "there is time for its own rate"
+    assert world.started == ["x"], "there is time for its own rate"
     rates = set()
     for halves in range(8, 60):
         world.forget()
@@ -93,9 +111,10 @@ def test_no_proposal_is_expected_to_take_more_than_its_share(world: World) -> No
         grow(world.problem, starts, first_of(world), runtime)
         assert world.asked
         assert all(request.max_rounds is None for request in world.requests), "fits cut short"
-        for request, left in world.asked:
+        starting = [(request, left) for request, left in world.asked if request.n_folds == rungs(8)[0]]
+        for request, left in starting:
             free = (left - REPEAT_SHARE * limit) / SAFETY
-            assert expected_seconds(world, request) <= CANDIDATE_SHARE * free + 1e-9
+            assert expected_seconds(world, replace(request, n_folds=8)) <= CANDIDATE_SHARE * free + 1e-9
 
 
 @pytest.mark.parametrize("limit", [3.0, 5.0, 7.0])
@@ -134,26 +153,77 @@ def test_no_time_is_kept_for_repeats_that_cannot_be_or_matter_little(
 def test_the_family_that_carries_the_ensemble_goes_first(world: World) -> None:
     world.noise = {"b": 0.01, **{f"b{number}": 0.02 for number in range(1, 5)}}
     grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
-    assert world.labels[:4] == ["b1", "b2", "b3", "b4"]
-    assert sorted(world.labels) == sorted(candidate.label for candidate in REST), "the others get their turn"
+    assert world.started[:4] == ["b1", "b2", "b3", "b4"]
+    assert sorted(world.started) == sorted(candidate.label for candidate in REST), "the others get their turn"
 
 
-def test_a_family_without_weight_is_tried_before_the_best_one_is_exhausted(world: World) -> None:
+def test_a_family_that_brought_nothing_is_tried_before_the_best_one_is_exhausted(world: World) -> None:
     best = [priced(f"b{number}", 0.1, SECOND) for number in range(33)]
     world.noise = {"b": 0.01, **{candidate.label: 0.01 for candidate in best}, "a": 1e3, "a1": 1e3}
     starts = (PRIOR, *WAVE[:2], *best, REST[0])
     grow(world.problem, starts, first_of(world, WAVE[:2]), world.runtime(1e5))
-    # All the weight shared among so many is as little as a family without weight counts for.
-    n_shared = 1 / LEAST_WEIGHT
-    assert n_shared < len(best), "there are more of the best family to come"
-    assert 0.5 * n_shared < world.labels.index("a1") <= n_shared
+    assert LEAST_SHARE > 0
+    assert 0 < world.started.index("a1") < len(best)
+
+
+def test_who_cannot_help_is_left_after_a_prefix_and_says_why(world: World) -> None:
+    world.noise = {"b1": 1e3}
+    grown = grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
+    [left] = [fit for fit in fits(grown) if fit.candidate.label == "b1"]
+    assert world.folds_of("b1") == [1]
+    assert len(left.folds) == 1
+    assert "after 1 of 8 folds" in left.pruned
+    assert not any(fit.pruned for fit in fits(grown) if fit.candidate.label != "b1"), "the others can help"
+
+
+def test_who_is_left_takes_no_place(world: World) -> None:
+    world.problem = problem_of(2_400)
+    bad = tuple(priced(f"bad{number}", 0.01, origin=Origin.PORTFOLIO) for number in range(8))
+    world.noise = {candidate.label: 1e3 for candidate in bad}
+    grown = grow(world.problem, (PRIOR, *WAVE, *bad, *REST), first_of(world), world.runtime(1000.0))
+    assert sum(bool(fit.pruned) for fit in fits(grown)) > 0
+    completed = sum(not fit.pruned for fit in fits(grown))
+    assert completed == most_candidates(world.problem.n_rows) - N_RESULTS
+
+
+def test_a_family_is_tuned_after_its_portfolio(world: World) -> None:
+    wave, more = priced("t", 0.1, TUNABLE), priced("t1", 0.1, TUNABLE, origin=Origin.PORTFOLIO)
+    starts = (PRIOR, wave, more)
+    grown = grow(world.problem, starts, first_of(world, [wave]), world.runtime(60.0))
+    origins = [result.candidate.origin for result in grown]
+    assert origins[0] is Origin.PORTFOLIO
+    assert set(origins[1:]) == {Origin.TUNED}
+    prices = {dict(fit.candidate.params)["price"] for fit in fits(grown)[1:]}
+    assert len(prices) == len(grown) - 1, "each of another price"
+
+
+def test_tuning_ends_when_it_is_in_vain(world: World) -> None:
+    wave = priced("t", 0.1, TUNABLE)
+    runtime = world.runtime(1e6)
+    first = first_of(world, [wave])
+    chosen = replace(first[1], predictions=world.problem.y[first[1].rows, None])  # nothing can be better
+    grown = grow(world.problem, (PRIOR, wave), (first[0], chosen), runtime)
+    assert 0 < len(grown) <= MOST_IN_VAIN
+    assert runtime.budget.remaining > 0
+
+
+@pytest.mark.parametrize("limit", [None, 1e4])
+def test_a_count_of_candidates_bounds_tuning_too(world: World, limit: float | None) -> None:
+    wave = priced("t", 0.1, TUNABLE)
+    grow(world.problem, (PRIOR, wave), first_of(world, [wave]), world.runtime(limit, count=10))
+    assert len(world.started) == 9
+
+
+def test_without_any_bound_nothing_is_tuned(world: World) -> None:
+    wave = priced("t", 0.1, TUNABLE)
+    assert grow(world.problem, (PRIOR, wave), first_of(world, [wave]), world.runtime()) == ()
 
 
 def test_of_equal_promise_the_cheaper_goes_first(world: World) -> None:
     dear, cheap = priced("dear", 3.0, FIRST), priced("cheap", 0.1, SECOND)
     starts = (PRIOR, WAVE[2], dear, cheap)
     grow(world.problem, starts, first_of(world, WAVE[2:]), world.runtime(1000.0))
-    assert world.labels == ["cheap", "dear"]
+    assert world.started == ["cheap", "dear"]
 
 
 @pytest.mark.parametrize(("limit", "first_label"), [(16.0, "a1"), (4000.0, "b1")])
@@ -163,30 +233,30 @@ def test_seconds_count_only_where_they_are_short(world: World, limit: float, fir
     world.noise = {"a": 1.0, "b": 0.6}
     wave = (WAVE[0], priced("b", 1.0, SECOND))
     grow(world.problem, (PRIOR, *wave, *strong, *weak), first_of(world, wave), world.runtime(limit))
-    assert world.labels[0] == first_label
-    assert {"a1", "b1"} <= set(world.labels)
+    assert world.started[0] == first_label
+    assert {"a1", "b1"} <= set(world.started)
 
 
 def test_within_a_family_the_portfolios_order_stands(world: World) -> None:
     grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
     for letter in "abc":
-        of_family = [label for label in world.labels if label.startswith(letter)]
+        of_family = [label for label in world.started if label.startswith(letter)]
         assert of_family == sorted(of_family)
 
 
 def test_a_dear_candidate_does_not_block_its_family(world: World) -> None:
     starts = (PRIOR, *WAVE, priced("dear", 1e5, FIRST), priced("cheap", 0.1, FIRST))
     grow(world.problem, starts, first_of(world), world.runtime(30.0))
-    assert world.labels == ["cheap"]
+    assert world.started == ["cheap"]
 
 
 def test_a_family_that_only_fails_is_left_alone(world: World) -> None:
     world.failing = {SECOND}
     first: Results = [*first_of(world, WAVE[:1]), Failure(WAVE[1], 0, "made up", 0.0)]
     found = grow(world.problem, STARTS, first, world.runtime(1000.0))
-    assert [label for label in world.labels if label.startswith("b")] == ["b1"]
+    assert [label for label in world.started if label.startswith("b")] == ["b1"]
     assert [result.candidate.label for result in found if isinstance(result, Failure)] == ["b1"]
-    assert "c4" in world.labels
+    assert "c4" in world.started
 
 
 @pytest.mark.parametrize("limit", [None, 1000.0])
@@ -194,37 +264,37 @@ def test_whoever_was_skipped_may_come_now_and_is_no_failure(world: World, limit:
     skipped = [Failure(c, None, "dear", 0.0, skipped=True) for c in (WAVE[1], REST[1], WAVE[2])]
     first: Results = [*first_of(world, WAVE[:1]), *skipped]
     found = grow(world.problem, STARTS, first, world.runtime(limit))
-    assert len(found) == len(world.labels)
-    assert sorted(world.labels) == sorted(candidate.label for candidate in (*WAVE[1:], *REST))
+    assert len(found) == len(world.started)
+    assert sorted(world.started) == sorted(candidate.label for candidate in (*WAVE[1:], *REST))
     world.forget()
     grow(world.problem, STARTS, first, world.runtime(limit, count=3))
-    assert world.labels == ["b", "c"], "one of three is fitted"
+    assert world.started == ["b", "c"], "one of three is fitted"
 
 
 def test_a_family_with_a_result_may_fail_and_is_tried_on(world: World) -> None:
     first: Results = [*first_of(world), Failure(WAVE[1], 3, "made up", 0.0)]
     world.failing = {SECOND}
     grow(world.problem, STARTS, first, world.runtime(1000.0))
-    assert [label for label in world.labels if label.startswith("b")] == ["b1", "b2", "b3", "b4"]
+    assert [label for label in world.started if label.startswith("b")] == ["b1", "b2", "b3", "b4"]
 
 
-@pytest.mark.parametrize("noise", [0.01, 3.0])
 @pytest.mark.parametrize("limit", [None, 1e6])
-def test_a_run_bounded_by_counts_takes_the_portfolio_in_its_order_whatever_comes(
-    world: World, noise: float, limit: float | None
-) -> None:
-    world.noise = {"b": noise, "b1": noise}
-    world.slowness = {FIRST: 1e3}
-    runtime = world.runtime(limit, count=N_RESULTS + 5)
-    grow(world.problem, STARTS, first_of(world), runtime)
-    assert [(request.candidate, request.n_folds) for request in world.requests] == [(c, 8) for c in REST[:5]]
-    assert {(request.seconds, request.max_rounds) for request in world.requests} == {(None, None)}
+def test_a_run_bounded_by_counts_reads_no_clock_and_no_seconds(world: World, limit: float | None) -> None:
+    labels = []
+    for slowness in (1.0, 1e3):
+        world.forget()
+        world.slowness = {FIRST: slowness}
+        grow(world.problem, STARTS, first_of(world), world.runtime(limit, count=N_RESULTS + 5))
+        labels.append(world.started)
+        assert {(request.seconds, request.max_rounds) for request in world.requests} == {(None, None)}
+    assert labels[0] == labels[1]
+    assert len(labels[0]) == 5
 
 
 def test_counts_are_of_candidates_not_of_results(world: World) -> None:
     lost_a_fold = Failure(WAVE[0], 7, "made up", 0.0)
     grow(world.problem, STARTS, (*first_of(world), lost_a_fold), world.runtime(count=N_RESULTS + 2))
-    assert len(world.requests) == 2
+    assert len(world.started) == 2
     world.forget()
     assert grow(world.problem, STARTS, first_of(world), world.runtime(count=N_RESULTS)) == ()
     assert world.asked == []
@@ -241,7 +311,7 @@ def test_it_ends_with_the_portfolio(world: World, limit: float | None) -> None:
 def test_few_rows_bear_few_candidates(world: World, limit: float | None) -> None:
     many = tuple(priced(str(number), 0.01) for number in range(60))
     grow(world.problem, (*STARTS, *many), first_of(world), world.runtime(limit))
-    assert len(world.asked) == most_candidates(world.problem.n_rows) - N_RESULTS
+    assert len(world.started) == most_candidates(world.problem.n_rows) - N_RESULTS
 
 
 @pytest.mark.parametrize("left", [-1.0, 0.0, 0.01])
@@ -267,7 +337,7 @@ def test_on_many_cores_a_candidate_uses_no_more_than_it_has_folds(world: World) 
     world.cores = 64
     starts = (PRIOR, *WAVE, priced("dear", 40.0, FIRST, n_rounds=1))
     grow(world.problem, starts, first_of(world), world.runtime(30.0))
-    assert world.labels == [], "a fold alone would take longer than there is"
+    assert world.started == [], "a fold alone would take longer than there is"
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ from tabular_automl.core.metrics import default_metric
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.schema import Kind, Schema
+from tabular_automl.core.search import Search
 from tabular_automl.core.table import Column, Table
 from tabular_automl.core.task import TargetType, Task, TaskKind
 from tabular_automl.learners import FAMILIES, Integer, learner_for
-from tabular_automl.search import PRIOR, check_families, static_portfolio
+from tabular_automl.search import PRIOR, allowed_families, check_families, static_portfolio
 from tabular_automl.search.portfolio import (
     LARGE_TREE,
     ROWS_FOR_LARGE_TREES,
@@ -212,3 +213,97 @@ def test_only_allowed_families_are_tried() -> None:
 
 def test_a_table_without_usable_columns_gets_the_prior_alone() -> None:
     assert [c.family for c in static_portfolio(problem(0), Options("y"))] == ["prior"]
+
+
+def said(**search: Any) -> Options:
+    return Options("y", search=Search(**search))
+
+
+NARROW = {
+    "lightgbm": {"num_leaves": (4, 6), "extra_trees": False, "learning_rate": 0.2},
+    "extra_trees": {"max_features": ["sqrt", 0.5]},
+    "linear": {"knots": [3]},
+}
+
+
+@on_every_shape
+def test_defaults_and_variants_lie_within_what_the_user_allows(
+    kind: TaskKind, n_rows: int, *, categories: bool
+) -> None:
+    given = problem_of(kind, n_rows, categories=categories)
+    starts = static_portfolio(given, said(spaces=NARROW))
+    for family, changes in NARROW.items():
+        space = learner_for(family).space(given.shape).changed(changes)  # type: ignore[arg-type]
+        of_family = [candidate for candidate in starts if candidate.family == family]
+        assert of_family
+        assert all(space.contains(candidate.params) for candidate in of_family)
+    assert len({candidate.key for candidate in starts}) == len(starts)
+    assert len([c for c in starts if c.family == "extra_trees"]) < 6, "what became equal is dropped"
+
+
+def test_a_fixed_toggle_of_preprocessing_changes_the_recipe() -> None:
+    given = problem_of(TaskKind.BINARY, 400)
+    starts = static_portfolio(given, said(spaces={"lightgbm": {"moments": False}, "linear": {"knots": 3}}))
+    recipes = {c.family: dict(c.recipe.params) for c in starts}
+    assert recipes["lightgbm"] == {"moments": False}
+    assert recipes["linear"] == {"knots": 3}
+
+
+def test_own_candidates_stay_as_given_but_for_what_they_do_not_say() -> None:
+    options = dataclasses.replace(said(spaces=NARROW), candidates=[("lightgbm", {"num_leaves": 50})])
+    own = dict(static_portfolio(problem_of(TaskKind.BINARY, 400), options)[1].params)
+    assert own["num_leaves"] == 50, "what is said of the space is for those that we propose"
+    assert own["learning_rate"] == 0.2
+
+
+def test_forbidden_families_are_not_fitted_nor_loaded() -> None:
+    options = said(without=["catboost", "my.package:Own"])
+    starts = static_portfolio(problem_of(TaskKind.BINARY, 400), options)
+    assert {c.family for c in starts} == set(FAMILIES) - {"catboost"}
+    assert allowed_families(options) == tuple(f for f in FAMILIES if f not in ("catboost", PRIOR))
+
+
+def test_families_of_own_candidates_may_be_fitted_beside_the_named_ones() -> None:
+    options = Options("y", families=["linear"], candidates=[("catboost", {}), ("linear", {})])
+    assert allowed_families(options) == ("linear", "catboost")
+
+
+def test_a_family_has_no_more_than_it_may_and_own_ones_count_but_stay() -> None:
+    given = problem_of(TaskKind.BINARY, 400)
+    own = [("lightgbm", {"num_leaves": leaves}) for leaves in (4, 5, 6)]
+    options = dataclasses.replace(said(most_candidates={"catboost": 2, "lightgbm": 2}), candidates=own)
+    starts = static_portfolio(given, options)
+    assert [c.origin for c in starts if c.family == "catboost"] == [Origin.DEFAULT, Origin.PORTFOLIO]
+    assert [c.origin for c in starts if c.family == "lightgbm"] == [Origin.USER] * 3
+
+
+def test_without_the_portfolio_each_family_has_its_default() -> None:
+    starts = static_portfolio(problem_of(TaskKind.BINARY, 400), said(portfolio=False))
+    assert {c.origin for c in starts} == {Origin.DEFAULT}
+    assert sorted(c.family for c in starts) == sorted(FAMILIES)
+
+
+@pytest.mark.parametrize(
+    ("search", "others", "message"),
+    [
+        ({"without": ["lightgbn"]}, {}, "no learner family 'lightgbn'. Did you mean 'lightgbm'"),
+        ({"spaces": {"lightgbn": {}}}, {}, "no learner family 'lightgbn'"),
+        ({"most_candidates": {"lightgbn": 1}}, {}, "no learner family 'lightgbn'"),
+        ({"without": ["linear"]}, {"families": ["linear"]}, "forbids linear, so that no family is left"),
+        ({"without": ["linear"]}, {"candidates": [("linear", {})]}, "Candidate 1 .* search.without forbids"),
+    ],
+    ids=str,
+)
+def test_what_leaves_nothing_or_is_unknown_is_refused_before_there_is_data(
+    search: dict[str, Any], others: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        check_families(Options("y", search=Search(**search), **others))
+
+
+def test_changes_of_what_a_family_does_not_have_name_the_family() -> None:
+    options = said(spaces={"lightgbm": {"num_leafs": (8, 64)}})
+    with pytest.raises(
+        InputError, match=r"search.spaces of lightgbm: .* 'num_leafs' .* mean 'num_leaves'\? There"
+    ):
+        static_portfolio(problem(), options)

@@ -1,5 +1,7 @@
 """Repeats: of whom, in which order, and when there are none."""
 
+from dataclasses import replace
+
 import pytest
 from made_up import FIRST, PRIOR, SECOND, World, made_up, priced, problem_of  # type: ignore[import-not-found]
 
@@ -111,3 +113,11 @@ def test_nothing_is_repeated_once_it_is_over(world: World, *, cancel: bool) -> N
         world.clock.advance(1000.0)
     assert repeat(world.problem, results_of(world), runtime) == ()
     assert world.asked == []
+
+
+def test_who_was_pruned_is_neither_a_member_nor_repeated(world: World) -> None:
+    pruned = replace(made_up(world.problem, priced("pruned"), noise=0.01), pruned="it can't lower the loss")
+    good = made_up(world.problem, priced("good"), noise=0.1)
+    assert members_of(world, (good, pruned)) == ["good"]
+    repeat(world.problem, (good, pruned), world.runtime(1000.0))
+    assert set(world.labels) == {"good"}

@@ -12,6 +12,7 @@ from tabular_automl.core.candidate import Origin
 from tabular_automl.core.crossfit import CrossFit, Failure, tried
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
+from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Runtime
 from tabular_automl.crossfit.workers import InProcessWorkers
 from tabular_automl.ingest import ingest
@@ -27,6 +28,7 @@ LINEAR = Options(
     progress=False,
     families=["linear"],
     candidates=[("linear", {"knots": 3})],
+    search=Search(most_candidates={"linear": 2}),
 )
 
 
@@ -75,7 +77,8 @@ def test_time_buys_the_wave_and_then_repeats_of_its_best(problem: Problem) -> No
     starts = static_portfolio(problem, LINEAR)
     with opened(problem, LINEAR) as runtime:
         first = first_wave(problem, starts, runtime)
-        assert grow(problem, starts, first, runtime) == (), "all of the portfolio was in the wave"
+        grown = grow(problem, starts, first, runtime, search=LINEAR.search)
+        assert grown == (), "the family has all it may have"
         repeated = repeat(problem, first, runtime)
     assert folds_by_name(first) == dict.fromkeys(
         ["prior/default", "linear/user 1", "linear/default"], problem.folds.folds_per_repeat

@@ -57,6 +57,28 @@ class IgnoresWeights(FakeLearner):
         return super().fit(replace(train, weight=None), held_out, params, context)
 
 
+class IgnoresItsBar(FakeLearner):
+    def fit(self, train, held_out, params, context):
+        return super().fit(train, held_out, params, replace(context, bar=None))
+
+
+class BarInOtherUnits(FakeLearner):
+    def fit(self, train, held_out, params, context):
+        bar = context.bar if context.bar is None else context.bar / 4
+        return super().fit(train, held_out, params, replace(context, bar=bar))
+
+
+class GivenUpIsCutShort(FakeLearner):
+    def fit(self, train, held_out, params, context):
+        outcome = super().fit(train, held_out, params, context)
+        return replace(outcome, complete=outcome.complete and not outcome.given_up)
+
+
+class GoesBackwards(FakeLearner):
+    def progress(self, params):
+        return -float(dict(params).get("shift", 0.0)) - 1.0
+
+
 class ChangesItsInput(FakeLearner):
     def fit(self, train, held_out, params, context):
         train.X[0, 0] = 0.0
@@ -71,6 +93,11 @@ class DefaultsOutsideItsSpace(FakeLearner):
 class ConstantCost(FakeLearner):
     def cost(self, shape, params, rounds):
         return 1.0
+
+
+class MemoryOfRowsLeft(FakeLearner):
+    def memory(self, shape, params):
+        return 1e9 / shape.n_rows
 
 
 class SeedMovesIt(FakeLearner):
@@ -146,9 +173,14 @@ class HastensIntoRuin(FakeLearner):
         (SilentOnMissingCells, AssertionError, "leaves NaN: handles_missing=True"),
         (SilentOnCategories, AssertionError, "codes levels: handles_categories=True"),
         (IgnoresWeights, AssertionError, "weights did not move"),
+        (IgnoresItsBar, AssertionError, "given_up=True"),
+        (BarInOtherUnits, AssertionError, "reaches its bar is not given up"),
+        (GivenUpIsCutShort, AssertionError, "given up is complete"),
+        (GoesBackwards, AssertionError, "progress"),
         (ChangesItsInput, ValueError, "read-only"),
         (DefaultsOutsideItsSpace, AssertionError, "outside the space"),
         (ConstantCost, AssertionError, "must grow with rows"),
+        (MemoryOfRowsLeft, AssertionError, "memory must not shrink"),
         (SeedMovesIt, AssertionError, "another seed moved"),
         (SeedMovesRefits, AssertionError, "another seed moved"),
         (FewerRoundsForMoreRows, AssertionError, "fewer rounds for more rows"),

@@ -1,0 +1,98 @@
+"""What more time would bring."""
+
+from dataclasses import dataclass
+
+from tabular_automl.core.metrics import METRICS
+
+TIMES = {2: "Twice", 4: "Four times"}
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """What a multiple of the time is expected to bring.
+
+    Attributes
+    ----------
+    factor
+        How many times the time.
+    change, low, high
+        Expected relative change of the metric's loss, negative for a better ensemble, with the ends of its
+        80% interval.
+    score, score_low, score_high
+        The same as scores, in the metric's own direction; ``score_low`` is the smaller number.
+    """
+
+    factor: int
+    change: float
+    low: float
+    high: float
+    score: float
+    score_low: float
+    score_high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the whole interval promises a better ensemble."""
+        return self.high < 0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What more time is expected to bring, told by how the ensemble came to be as good as it is.
+
+    Attributes
+    ----------
+    metric
+        Name of the metric.
+    unit
+        What there would be more of: ``time``, or ``candidates`` in a run bounded by counts.
+    n_candidates
+        How many candidates it rests on.
+    score
+        The score that changes are relative to: the honest one, in the metric's own direction.
+    extrapolations
+        What twice and four times as much would bring; empty where that cannot be told.
+    reason
+        Why it cannot be told; else empty.
+
+    Examples
+    --------
+    >>> twice = Extrapolation(2, -0.004, -0.011, 0.0, 2.241, 2.225, 2.25)
+    >>> print(Forecast("rmse", "time", 18, 2.25, (twice,)))
+    Twice the time is expected to lower rmse by 0.4% (80% interval 0.0% to 1.1%); it may bring nothing.
+    """
+
+    metric: str
+    unit: str
+    n_candidates: int
+    score: float
+    extrapolations: tuple[Extrapolation, ...] = ()
+    reason: str = ""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The extrapolations in words, or why there are none."""
+        if self.extrapolations:
+            return tuple(self._in_words(step) for step in self.extrapolations)
+        return (f"What more {self.unit} would bring cannot be told: {self.reason}.",)
+
+    def __str__(self) -> str:
+        return self.sentences[0]
+
+    def _in_words(self, step: Extrapolation) -> str:
+        loss = f"1 - {self.metric}" if METRICS[self.metric].greater_is_better else self.metric
+        gain, least, most = (_percent(-change) for change in (step.change, step.high, step.low))
+        are = "is" if self.unit == "time" else "are"
+        # Zero as it is shown is no promise.
+        better = gain != _percent(0.0) and step.change < 0
+        what = f"lower {loss} by {gain}" if better else f"change {loss}"
+        negation = "" if better else "not "
+        doubt = "" if step.clear else "; it may bring nothing"
+        return (
+            f"{TIMES[step.factor]} the {self.unit} {are} {negation}expected to {what} "
+            f"(80% interval {least} to {most}){doubt}."
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}".replace("-0.0%", "0.0%")

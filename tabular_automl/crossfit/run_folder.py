@@ -1,0 +1,262 @@
+"""A run folder: whose it is, whether it can be written, and its database, opened to write or to read."""
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from tabular_automl.core.errors import InputError, StoreError
+
+DATABASE = "run.sqlite"
+LOCK = "lock.sqlite"
+# The search keeps Optuna's studies there, for its dashboard.
+STUDIES = "studies.sqlite"
+FORMAT = "3"
+# Kept free beyond what the run is expected to write.
+SPARE_BYTES = 64 * 2**20
+# A writer waits so long for a reader, and a reader for a writer, before it gives up.
+BUSY_SECONDS = 2.0
+_BESIDE = ("", "-journal", "-wal", "-shm")
+_OWN_NAMES = frozenset(
+    {"fits", "scratch", *(f"{name}{end}" for name in (DATABASE, LOCK, STUDIES) for end in _BESIDE)}
+)
+_TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS runs (
+    number INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, state TEXT NOT NULL, reason TEXT NOT NULL,
+    problem TEXT NOT NULL, data TEXT NOT NULL, plan TEXT NOT NULL, loss TEXT NOT NULL, metric TEXT NOT NULL,
+    seed TEXT NOT NULL, settings TEXT NOT NULL, environment TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS learners (
+    run INTEGER NOT NULL, family TEXT NOT NULL, code_version TEXT NOT NULL, libraries TEXT NOT NULL,
+    PRIMARY KEY (run, family)
+);
+CREATE TABLE IF NOT EXISTS requests (
+    run INTEGER NOT NULL, number INTEGER NOT NULL, key TEXT NOT NULL, candidate TEXT NOT NULL,
+    asked_folds INTEGER NOT NULL, max_rounds INTEGER, state TEXT NOT NULL, reason TEXT NOT NULL,
+    n_folds INTEGER, joint_round INTEGER, score REAL, loss REAL, seconds REAL, asked TEXT NOT NULL,
+    ended TEXT, PRIMARY KEY (run, number)
+);
+CREATE TABLE IF NOT EXISTS fold_fits (
+    folder TEXT PRIMARY KEY, key TEXT NOT NULL, complete INTEGER NOT NULL, given_up INTEGER NOT NULL,
+    kept INTEGER NOT NULL, run INTEGER NOT NULL, candidate_key TEXT NOT NULL, candidate TEXT NOT NULL,
+    fold INTEGER NOT NULL, rounds INTEGER NOT NULL, loss REAL, seconds REAL NOT NULL, memory_mb REAL,
+    model_digest TEXT NOT NULL, curve_digest TEXT NOT NULL, written TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS fold_fits_by_key ON fold_fits (key);
+CREATE TABLE IF NOT EXISTS failures (
+    run INTEGER NOT NULL, candidate TEXT NOT NULL, fold INTEGER, reason TEXT NOT NULL, seconds REAL NOT NULL,
+    detail TEXT NOT NULL, written TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS events (
+    run INTEGER NOT NULL, elapsed REAL NOT NULL, stage TEXT NOT NULL, message TEXT NOT NULL,
+    is_warning INTEGER NOT NULL, written TEXT NOT NULL
+);
+"""
+
+
+def require_writable(root: Path, needed_bytes: int) -> None:
+    """Make a run folder if it isn't there, and see whether a run can write what it needs.
+
+    Raises
+    ------
+    StoreError
+        If the folder can't be written, holds anything else, or its disk is too full.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        strangers = sorted(path.name for path in root.iterdir() if path.name not in _OWN_NAMES)
+        if strangers and not (root / DATABASE).exists():
+            raise StoreError(
+                f"{root} is not empty and no run folder: it holds {strangers[0]!r}. "
+                "Give run_dir an empty or new folder, or that of an earlier run."
+            )
+        with tempfile.TemporaryFile(dir=root) as probe:
+            probe.write(b"probe")
+            probe.flush()
+        free = shutil.disk_usage(root).free
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(
+            f"Run folder {root} cannot be written: {error.strerror or error}. Choose another run_dir."
+        ) from error
+    if free < needed_bytes + SPARE_BYTES:
+        needed = (needed_bytes + SPARE_BYTES) / 1e6
+        raise StoreError(
+            f"The disk of run folder {root} has {free / 1e6:.0f} MB free, but this run needs about "
+            f"{needed:.0f} MB. Free some space, or choose a run_dir on another disk."
+        )
+
+
+def lock_folder(root: Path) -> sqlite3.Connection:
+    """Take the folder for one run; the system lets go of it however the process ends.
+
+    The lock is a file of its own, so that others can read the database meanwhile. It is never removed: two
+    runs could then hold two files of that name.
+
+    Raises
+    ------
+    StoreError
+        If another run has it.
+    """
+    path = root / LOCK
+    try:
+        connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = MEMORY")  # nothing will ever be written
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.Error:
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise StoreError(_refusal(path, error)) from error
+    return connection
+
+
+def open_database(root: Path, *, durable: bool) -> sqlite3.Connection:
+    """Open the database of a folder that is locked for this run, or make it.
+
+    A durable one keeps a write-ahead log: readers and the run never wait for each other, no kill harms it,
+    and a loss of power costs no more than the commits after the last `synced` one.
+
+    Raises
+    ------
+    StoreError
+        If it can't be written, is damaged, is not the database of a run folder, or of another format.
+    """
+    path = root / DATABASE
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            _require_whole(connection, path)
+            # What a kill leaves of the journal is made good by whoever opens the database next.
+            connection.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'MEMORY'}")
+            connection.execute(f"PRAGMA synchronous = {'NORMAL' if durable else 'OFF'}")
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute("INSERT OR IGNORE INTO facts VALUES ('format', ?)", (FORMAT,))
+            connection.execute("COMMIT")
+        except (sqlite3.Error, StoreError):
+            connection.close()
+            raise
+    except sqlite3.Error as error:
+        raise StoreError(_refusal(path, error)) from error
+    return connection
+
+
+@contextmanager
+def synced(connection: sqlite3.Connection, *, durable: bool) -> Iterator[None]:
+    """See what is committed meanwhile, and all before it, onto the disk, if the database is a durable one."""
+    if not durable:
+        yield
+        return
+    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def close_database(connection: sqlite3.Connection) -> None:
+    """Close the database and leave a single file, which can be read where nothing can be written."""
+    with suppress(sqlite3.Error):  # not while somebody reads, nor on a full disk: the log stays beside it
+        connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+
+
+@contextmanager
+def read_database(root: Path) -> Iterator[sqlite3.Connection]:
+    """Open the database of a run folder as it is now, to read; also while a run writes it.
+
+    Raises
+    ------
+    InputError
+        If there is no run folder.
+    StoreError
+        If the database can't be read, is damaged or of another format.
+    """
+    path = root / DATABASE
+    if not path.is_file():
+        what = (
+            "has no run.sqlite" if root.is_dir() else "does not exist" if not root.exists() else "is a file"
+        )
+        raise InputError(f"{root} is no run folder: it {what}. Give the run_dir of a fit.")
+    try:
+        with _reading(path) as connection:
+            connection.execute("BEGIN")
+            _require_whole(connection, path)
+            if _format(connection) is None:
+                raise InputError(f"{path} is empty: no run has begun there. Give the run_dir of a fit.")
+            yield connection
+    except (sqlite3.Error, OSError) as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"{path} cannot be read: {error}. Restore the folder from a copy.") from error
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    try:
+        connection = _connected(path, "ro")
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        # A killed run's log in a folder that cannot be written: SQLite has to make it good somewhere else.
+        with tempfile.TemporaryDirectory(prefix="tabular_automl-") as folder:
+            for end in ("", "-journal", "-wal"):
+                if path.with_name(f"{path.name}{end}").exists():
+                    shutil.copyfile(path.with_name(f"{path.name}{end}"), Path(folder, f"{path.name}{end}"))
+            with closing(_connected(Path(folder, path.name), "rw")) as copied:
+                yield copied
+        return
+    with closing(connection):
+        yield connection
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that is damaged, a stranger's, or of another format; an empty one is new."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if found != "ok":
+        raise StoreError(_refusal(path, sqlite3.DatabaseError(" ".join(str(found).split()))))
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return
+    written = _format(connection) if "facts" in tables else None
+    if written is None:
+        raise StoreError(_refusal(path, sqlite3.DatabaseError(f"it has other tables, as {min(tables)!r}")))
+    if written != FORMAT:
+        raise StoreError(
+            f"Run folder {path.parent} has format {written!r}, but this version reads {FORMAT!r}. "
+            "Choose another run_dir."
+        )
+
+
+def _format(connection: sqlite3.Connection) -> str | None:
+    with suppress(sqlite3.OperationalError):  # no such table
+        row = connection.execute("SELECT value FROM facts WHERE name = 'format'").fetchone()
+        return None if row is None else str(row[0])
+    return None
+
+
+def _refusal(path: Path, error: sqlite3.Error) -> str:
+    root = path.parent
+    if "locked" in str(error):
+        return f"Run folder {root} is in use by another run. Wait for it to end, or choose another run_dir."
+    if isinstance(error, sqlite3.OperationalError):
+        return f"Run folder {root} cannot be written: {error}. Choose another run_dir."
+    return f"{path} is not the database of a run folder, or damaged: {error}. Choose another run_dir."

@@ -1,0 +1,89 @@
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import tabular_automl as ta
+from tabular_automl.cli import main
+
+
+@pytest.fixture(scope="session")
+def run_dir(train: Path) -> Path:
+    """A run folder with one linear model, and one that failed."""
+    folder = train.with_name("price run")
+    arguments = ["fit", str(train), "--target", "price", "--out", str(train.with_name("short_model"))]
+    small = ["--families", "linear", "--max-candidates", "1", "--n-jobs", "1", "--quiet"]
+    assert main([*arguments, *small, "--run-dir", str(folder)]) == 0
+    return folder
+
+
+def test_the_overview_tells_runs_and_candidates(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["history", str(run_dir)]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert "Runs (UTC):" in printed.out
+    assert "finished" in printed.out
+    assert "linear/default" in printed.out
+    assert max(map(len, printed.out.splitlines())) < 120
+
+
+@pytest.mark.parametrize(
+    "show", ["runs", "candidates", "folds", "curves", "failures", "events", "environment"]
+)
+def test_each_table_is_the_historys(run_dir: Path, show: str, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = getattr(ta.history(run_dir), show)()
+    arguments = ["history", str(run_dir), "--show", show, "--format"]
+    assert main([*arguments, "csv"]) == 0
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert found.columns.tolist() == expected.columns.tolist()
+    assert len(found) == len(expected)
+    assert main([*arguments, "json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [set(record) for record in records] == [set(expected.columns)] * len(expected)
+    assert main([*arguments, "text"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == len(expected) + 1 if len(expected) else shown == ["(none)"]
+
+
+def test_numbers_and_hyperparameters_survive_csv_and_json(
+    run_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = ta.history(run_dir).candidates()
+    assert main(["history", str(run_dir), "--format", "csv"]) == 0
+    found = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert found["loss"].tolist() == pytest.approx(expected["loss"].tolist(), rel=1e-15)
+    assert [json.loads(params) for params in found["params"]] == expected["params"].tolist()
+    assert main(["history", str(run_dir), "--format", "json"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [record["params"] for record in records] == expected["params"].tolist()
+    assert [record["state"] for record in records] == expected["state"].tolist()
+
+
+def test_the_history_goes_to_a_file(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "folds.csv"
+    assert main(["history", str(run_dir), "--show", "folds", "--format", "csv", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"History written to {out}.\n"
+    assert len(pd.read_csv(out)) == len(ta.history(run_dir).folds())
+
+
+def test_a_history_that_cannot_be_written_is_one_clean_message(
+    run_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["history", str(run_dir), "--out", str(tmp_path / "nowhere" / "h.txt")]) == 2
+    assert "does not exist. Create it first." in capsys.readouterr().err
+    assert main(["history", str(run_dir), "--out", str(tmp_path)]) == 1
+    assert "Is a directory. Choose another path." in capsys.readouterr().err
+
+
+def test_what_is_no_run_folder_ends_with_2_and_a_damaged_one_with_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["history", str(tmp_path)]) == 2
+    assert "is no run folder: it has no run.sqlite. Give the run_dir of a fit." in capsys.readouterr().err
+    (tmp_path / "run.sqlite").write_text("not a database at all" * 100)
+    assert main(["history", str(tmp_path)]) == 1
+    assert "cannot be read" in capsys.readouterr().err

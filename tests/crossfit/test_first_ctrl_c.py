@@ -1,0 +1,88 @@
+import signal
+import threading
+
+import pytest
+
+from tabular_automl.crossfit import first_ctrl_c
+
+
+def nothing():
+    pass
+
+
+@pytest.fixture
+def handler():
+    """Keeps what the caller's own handler was before."""
+    before = signal.getsignal(signal.SIGINT)
+    yield before
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_first_calls_and_the_second_interrupts(handler):
+    calls = []
+    with first_ctrl_c(lambda: calls.append("asked")):
+        signal.raise_signal(signal.SIGINT)
+        assert calls == ["asked"]
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            signal.raise_signal(signal.SIGINT)
+    assert calls == ["asked"]
+
+
+@pytest.mark.parametrize("ends", ["normally", "by an error"])
+def test_a_persons_own_handler_is_set_again(handler, ends):
+    def own(number, frame):
+        pass
+
+    signal.signal(signal.SIGINT, own)
+    if ends == "normally":
+        with first_ctrl_c(nothing):
+            assert signal.getsignal(signal.SIGINT) is not own
+    else:
+        with pytest.raises(RuntimeError, match="told to"), first_ctrl_c(nothing):
+            raise RuntimeError("told to")
+    assert signal.getsignal(signal.SIGINT) is own
+
+
+def test_the_second_goes_to_a_persons_own_handler_and_stops_even_if_that_returns(handler):
+    seen = []
+    signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    with first_ctrl_c(nothing):
+        signal.raise_signal(signal.SIGINT)
+        assert seen == []
+        with pytest.raises(KeyboardInterrupt, match=r"^$"):
+            signal.raise_signal(signal.SIGINT)
+    assert seen == [signal.SIGINT]
+
+
+def test_what_a_persons_own_handler_raises_is_what_comes(handler):
+    def leave(number, frame):
+        raise SystemExit("bye")
+
+    signal.signal(signal.SIGINT, leave)
+    with first_ctrl_c(nothing):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(SystemExit, match="bye"):
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("other", [signal.SIG_IGN, signal.SIG_DFL])
+def test_only_what_is_ignored_stays_ignored(handler, other):
+    calls = []
+    signal.signal(signal.SIGINT, other)
+    with first_ctrl_c(lambda: calls.append("asked")):
+        signal.raise_signal(signal.SIGINT)
+    assert calls == ([] if other is signal.SIG_IGN else ["asked"])
+    assert signal.getsignal(signal.SIGINT) is other
+
+
+def test_handlers_stay_outside_the_main_thread(handler):
+    found = []
+
+    def run():
+        with first_ctrl_c(nothing):
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert found == [handler]
