@@ -20,7 +20,7 @@ from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Finding, Severity
 from tabular_automl.core.search import Search
 from tabular_automl.core.versions import installed_version
-from tabular_automl.crossfit import RunHistory, Runtime, Workers
+from tabular_automl.crossfit import RunHistory, Runtime, start_workers
 from tabular_automl.ensemble import Weighed, longest_of_each, weigh
 from tabular_automl.ingest import ingest
 from tabular_automl.learners import learner_for
@@ -72,6 +72,13 @@ def fit(
 ) -> "Model":
     """Fit an ensemble that predicts one column of a table from the others.
 
+    A fit ends with its time or its number of candidates, whichever is said; or before, when no more
+    candidates are worth it. A run bounded by time ends when it has as many candidates as the rows can tell
+    apart (from 4 on up to 100 rows to 100 on more than 10,000): more would only over-fit the validation.
+    Either ends after 40 candidates in a row that brought nothing, and when there is nothing left to propose.
+    Without any bound (``time_limit=None`` and no ``max_candidates``) it ends with the portfolio: nothing is
+    tuned.
+
     Ctrl-C asks for the best so far; a second one stops at once with `KeyboardInterrupt`. Either way, and even
     if the process is killed, a fit started again with the same ``run_dir`` goes on where this one ended.
 
@@ -88,11 +95,12 @@ def fit(
         What to be good at; default ``roc_auc`` (binary), ``log_loss`` (multiclass), ``rmse`` (regression).
     time_limit
         Seconds until the model is there, everything included; None: no limit. ``auto``: 300, and no limit
-        when ``max_candidates`` bounds the run. A fit ends earlier when the portfolio is exhausted, or when
-        more candidates than the rows can tell apart would only over-fit the validation.
+        when ``max_candidates`` bounds the run. Where reading the table took all of it, a first model is
+        fitted beyond it, which a warning says.
     max_candidates
-        Number of candidates to fit. Then nothing depends on the clock, and one seed gives one model; a
-        ``time_limit`` given with it only aborts, and is what ends a learner that hangs.
+        Number of candidates to fit, failed and pruned ones among them; fewer after 40 in vain. Then nothing
+        depends on the clock, and one seed gives one model; a ``time_limit`` given with it only aborts, and is
+        what ends a learner that hangs.
     n_jobs
         Worker processes; -1: all cores. With 1, a run bounded by counts fits in this process.
     seed
@@ -108,7 +116,8 @@ def fit(
     candidates
         Your own candidates, where the search starts: fitted before any other, and known to the tuner. Pairs
         of a family and the hyperparameters that differ from its defaults, such as ``("lightgbm",
-        {"num_leaves": 7})``.
+        {"num_leaves": 7})``. They are always fitted, also where ``families`` leaves their family out; then
+        nothing else of that family is.
     families
         Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
     search
@@ -125,8 +134,8 @@ def fit(
         begins anew, with what was fitted. See `history`.
     progress
         True: a live display in a terminal or a notebook, elsewhere lines on stderr; False: silence; a
-        callable receives each `Event`; None: as True when a terminal or a notebook is watching, else events
-        go to the logger ``tabular_automl``.
+        callable receives each `Event`, and what it raises ends the fit; None: as True when a terminal or a
+        notebook is watching, else events go to the logger ``tabular_automl``.
     strict
         Stop on warnings about the data, too.
     missing_target
@@ -159,13 +168,14 @@ def fit(
         missing_target,
     )  # fmt: skip
     budget = Budget.start(options)
-    with Workers.start(budget, allowed_families(options)) as workers:
+    with start_workers(budget, allowed_families(options)) as workers:
         check_families(options)
         problem = ingest(df, options)
         starts = static_portfolio(problem, options)
         with Runtime.open(problem, options, budget, workers) as runtime:
+            warn_of_no_effect(options, runtime)
             baselines = fit_baselines(problem, options, runtime)
-            recalled = recall(problem, starts, runtime)
+            recalled = recall(problem, starts, runtime, search=options.search)
             first = first_wave(problem, starts, runtime, recalled=recalled, search=options.search)
             grown = grow(problem, starts, first, runtime, search=options.search)
             repeated = repeat(problem, (*first, *grown), runtime)
@@ -265,7 +275,7 @@ class Model:
         return class_labels(self.run.task)
 
     def leaderboard(self) -> pd.DataFrame:
-        """Return every candidate and every baseline, scored on the same folds."""
+        """Return every candidate and every baseline, ranked where their scores are of the same rows."""
         return leaderboard(self.run)
 
     def report(self) -> TextReport:
@@ -286,9 +296,30 @@ class Model:
         return save_run(self.run, Path(path), overwrite=overwrite)
 
     def __repr__(self) -> str:
-        members = len(self.run.ensemble.members)
-        return (
-            f"<Model of {self.run.task.target!r} ({self.run.task.kind}), {members} members, {self.run.score}>"
+        members = _n_members(self.run)
+        return f"<Model of {self.run.task.target!r} ({self.run.task.kind}), {members}, {self.run.score}>"
+
+
+def warn_of_no_effect(options: Options, runtime: Runtime) -> None:
+    """Warn of what was said of the search and has no effect in this run."""
+    search = options.search
+    is_bounded = options.seconds is not None or options.max_candidates is not None
+    said = {"sampler": search.sampler, "pruner": search.pruner, "portfolio": search.portfolio}
+    usual = Search()
+    in_vain = [f"{name}={value!r}" for name, value in said.items() if value != getattr(usual, name)]
+    if in_vain and not is_bounded:
+        runtime.emit(
+            "ingest",
+            f"Nothing is tuned in a run without any bound: search.{', '.join(in_vain)} only matters with a "
+            "time_limit or max_candidates. Give one of them.",
+            is_warning=True,
+        )
+    fitted = allowed_families(options)
+    for family in sorted({*search.spaces, *(search.most_candidates or {})} - {*fitted}):
+        runtime.emit(
+            "ingest",
+            f"search speaks of {family}, which is not fitted: families leaves it out. Name it there, too.",
+            is_warning=True,
         )
 
 
@@ -326,8 +357,13 @@ def record(
         forecast=weighed.forecast,
         utilisation=runtime.utilisation(),
     )
-    runtime.emit("done", f"The model is ready, with {len(run.ensemble.members)} members.")
+    runtime.emit("done", f"The model is ready, with {_n_members(run)}.")
     return run
+
+
+def _n_members(run: Run) -> str:
+    number = len(run.ensemble.members)
+    return f"{number} member{'s' * (number != 1)}"
 
 
 def _prior_only(problem: Problem, weighed: Weighed) -> tuple[Finding, ...]:

@@ -239,3 +239,27 @@ def test_human_level_and_an_existing_system_are_baselines(cancer: tuple[pd.DataF
     model = ta.fit(train, target="diagnosis", existing=existing, human_level=0.9, **COUNTED)
     names = {comparison.baseline for comparison in model.run.comparisons}
     assert {"existing system", "human level"} <= {name.removeprefix("baseline/") for name in names}
+
+
+def test_what_has_no_effect_on_the_search_is_said() -> None:
+    frame = pd.DataFrame({"x": range(60), "y": [2.0 * x for x in range(60)]})
+    search = ta.Search(
+        "random", portfolio=False, spaces={"lightgbm": {"num_leaves": 4}}, most_candidates={"linear": 1}
+    )
+    said: dict[str, Any] = {"families": ["linear"], "n_jobs": 1, "search": search}
+    for bound, expected in ((None, 2), (1, 1)):
+        seen: list[Event] = []
+        model = ta.fit(frame, "y", time_limit=None, max_candidates=bound, progress=seen.append, **said)
+        warnings = [event.message for event in seen if event.is_warning]
+        assert len([text for text in warnings if "search" in text]) == expected
+        assert "search speaks of lightgbm, which is not fitted" in " ".join(warnings)
+        unbounded = (
+            "search.sampler='random', portfolio=False only matters with a time_limit or max_candidates"
+        )
+        assert (unbounded in " ".join(warnings)) == (bound is None)
+    # The prior is no candidate, and one is not several.
+    told = " ".join(event.message for event in seen)
+    assert "Chose 1 of 1 candidate on 60 rows" in told
+    assert "The model is ready, with 1 member." in told
+    assert "chosen from 1 candidate." in model.report()
+    assert ", 1 member, " in repr(model)

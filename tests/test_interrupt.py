@@ -2,6 +2,7 @@
 
 import os
 import queue
+import select
 import signal
 import subprocess
 import sys
@@ -154,9 +155,10 @@ def test_the_command_line_in_a_terminal(presses: int, code: int, table: Path, tm
         os.execv(sys.executable, [sys.executable, "-m", "tabular_automl.cli", *arguments, *options])  # noqa: S606
     read_until(terminal, b"linear/default")
     children = psutil.Process(process_id).children(recursive=True)
-    for _ in range(presses):
+    os.write(terminal, b"\x03")
+    if presses == 2:  # two at the same moment would be one
+        read_until(terminal, b"topping as asked")
         os.write(terminal, b"\x03")
-        time.sleep(0.05)
     read_until(terminal, None)
     assert os.waitstatus_to_exitcode(os.waitpid(process_id, 0)[1]) == code
     _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
@@ -186,8 +188,10 @@ def test_one_while_a_model_is_being_saved_does_not_cost_it(
 
 def read_until(terminal: int, text: bytes | None) -> None:
     """Read what a terminal shows until a text is there, or all of it."""
-    seen = b""
+    seen, end = b"", time.monotonic() + PATIENCE_SECONDS
     while text is None or text not in seen:
+        ready, _, _ = select.select([terminal], [], [], max(0.0, end - time.monotonic()))
+        assert ready, f"nothing more for {PATIENCE_SECONDS} s after {seen.decode(errors='replace')}"
         try:
             new = os.read(terminal, 4096)
         except OSError:  # as Linux says that the other side is gone
@@ -208,7 +212,7 @@ def test_outside_the_main_thread_a_fit_works(table: Path) -> None:
 
     thread = threading.Thread(target=run)
     thread.start()
-    thread.join()
+    thread.join(PATIENCE_SECONDS)
     assert len(models.get_nowait().run.crossfits) == 2
 
 

@@ -41,7 +41,7 @@ def test_test_command_installs_what_the_tests_need_and_runs_them() -> None:
 
 
 def test_calls_of_the_program_are_found() -> None:
-    assert len(CALLS) == 6
+    assert len(CALLS) == 7
 
 
 @pytest.mark.parametrize("call", CALLS)

@@ -6,14 +6,13 @@ import sys
 from tabular_automl.artifact import check_destination
 from tabular_automl.automl import Model, fit
 from tabular_automl.cli.search_arguments import read_search
-from tabular_automl.core.progress import Event, EventSink
+from tabular_automl.cli.show import show
 from tabular_automl.core.schema import Finding
 from tabular_automl.crossfit import first_ctrl_c
-from tabular_automl.progress import watched_live
 
 
 def fit_command(options: argparse.Namespace) -> None:
-    """Fit, print what came out, save."""
+    """Fit, save, print what came out."""
     # Before hours are spent: can the model be saved there?
     target = check_destination(options.out, overwrite=options.overwrite)
     model = fit(
@@ -21,17 +20,19 @@ def fit_command(options: argparse.Namespace) -> None:
         options.target,
         task=options.task,
         metric=options.metric,
-        time_limit="auto" if options.time_limit is None else options.time_limit,
+        time_limit=options.time_limit,
         max_candidates=options.max_candidates,
         n_jobs=options.n_jobs,
         seed=options.seed,
         weight=options.weight,
         groups=options.groups,
         time_column=options.time_column,
+        splitter=options.folds,
+        candidates=options.candidate,
         families=options.families,
         search=read_search(options),
         run_dir=options.run_dir,
-        progress=_progress(quiet=options.quiet),
+        progress=not options.quiet,
         strict=options.strict,
         missing_target=options.missing_target,
     )
@@ -51,21 +52,16 @@ def _go_on() -> None:
     print("tabular-automl: The model is being saved; Ctrl-C again to stop.", file=sys.stderr)
 
 
-def _progress(*, quiet: bool) -> bool | EventSink:
-    return not quiet if quiet or watched_live() else _print_event
-
-
-def _print_event(event: Event) -> None:
-    begin = "tabular-automl:" if event.is_warning else f"[{event.elapsed:7.1f} s]"
-    print(begin, event.message, file=sys.stderr, flush=True)
-
-
 def _print_warnings(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         if finding.must_be_heard:
-            print(f"tabular-automl: {finding.announcement}", file=sys.stderr)
+            show(f"tabular-automl: {finding.announcement}", sys.stderr)
 
 
 def _print_result(model: Model) -> None:
-    print(model.leaderboard().to_string(index=False))
+    board = model.leaderboard()
+    # A dash where there is none; pandas would say <NA>, or NaN.
+    show(board.astype(object).where(board.notna(), "-").to_string(index=False))
     print(f"\nExpected score on new rows: {model.score_}")
+    if model.run.settings["interrupted"]:
+        print("Stopped by Ctrl-C: this is the best until then.")

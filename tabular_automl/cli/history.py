@@ -10,6 +10,7 @@ import pandas as pd
 
 from tabular_automl.artifact import check_parent
 from tabular_automl.automl import history
+from tabular_automl.cli.show import show
 from tabular_automl.core.errors import WriteError
 from tabular_automl.crossfit import RunHistory
 
@@ -26,7 +27,7 @@ _SHOWN: Mapping[str, Callable[[RunHistory], pd.DataFrame]] = MappingProxyType(
 )
 # So many candidates the overview shows, the last ones.
 OVERVIEW_ROWS = 20
-_RUN_COLUMNS = ["run", "state", "started", "seconds", "requests", "fitted", "metric", "seed"]
+_RUN_COLUMNS = ["run", "state", "started", "seconds", "candidates", "requests", "fitted", "metric", "seed"]
 _CANDIDATE_COLUMNS = ["run", "name", "origin", "state", "score", "n_folds", "seconds", "reason"]
 # So many digits tell hashes apart in text.
 HASH_DIGITS = 12
@@ -43,24 +44,31 @@ def history_command(options: argparse.Namespace) -> None:
     else:
         text = _FORMATS[options.format](_SHOWN[options.show or "candidates"](told))
     if path is None:
-        print(text)
+        # CSV and JSON are for programs, which get names as they are.
+        (show if options.format == "text" else print)(text)
         return
     _write(path, text)
     print(f"History written to {options.out}.")
 
 
 def _overview(told: RunHistory) -> str:
-    runs, candidates, failures = told.runs(), told.candidates(), told.failures()
+    runs, candidates, failures = told.runs(), _longest(told.candidates()), told.failures()
     runs["seconds"] = (runs["ended"] - runs["started"]).dt.total_seconds().round(1)
     parts = [f"Runs (UTC):\n{_text(runs[_RUN_COLUMNS])}"]
     if len(candidates):
         last = candidates.tail(OVERVIEW_ROWS)
         which = f"the last {len(last)} of {len(candidates)}" if len(last) < len(candidates) else "in order"
-        parts.append(f"Candidates, {which}:\n{_text(last[_CANDIDATE_COLUMNS])}")
+        parts.append(f"Candidates by their longest request, {which}:\n{_text(last[_CANDIDATE_COLUMNS])}")
     if len(failures):
         parts.append(f"{len(failures)} failures: --show failures --format json tells their tracebacks.")
     parts.append("More: --show runs, candidates, folds, curves, failures, events or environment.")
     return "\n\n".join(parts)
+
+
+def _longest(requests: pd.DataFrame) -> pd.DataFrame:
+    """Return one request a candidate of a run, that for the most folds; of several, the last."""
+    by_length = requests.sort_values(["asked_folds", "run", "number"], kind="stable")
+    return by_length.drop_duplicates(["run", "key"], keep="last").sort_values(["run", "number"])
 
 
 def _text(frame: pd.DataFrame) -> str:

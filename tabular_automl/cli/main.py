@@ -72,5 +72,8 @@ def _exit_code(error: TabularAutoMLError) -> int:
 def _fail(message: str, code: int, options: argparse.Namespace) -> int:
     if options.traceback:
         traceback.print_exc(file=sys.stderr)
-    print(f"tabular-automl: error: {message}", file=sys.stderr)
+    # Late, like the commands: what it imports is slow, and usage errors don't need it.
+    from tabular_automl.cli.show import show
+
+    show(f"tabular-automl: error: {message}", sys.stderr)
     return code

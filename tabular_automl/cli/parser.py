@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from typing import Literal
 
 from tabular_automl import __version__
 from tabular_automl.cli.search_arguments import add_search
@@ -126,9 +127,11 @@ def _add_fit(command: argparse.ArgumentParser) -> None:
     command.add_argument("--overwrite", action="store_true", help="replace a model saved there before")
     command.add_argument(
         "--time-limit",
-        type=_seconds,
+        type=_time_limit,
+        default="auto",
         metavar="SECONDS",
-        help="until the model is there, everything included (default: 300, none with --max-candidates)",
+        help="until the model is there, everything included; none: no limit (default: 300, none with "
+        "--max-candidates)",
     )
     command.add_argument(
         "--max-candidates",
@@ -153,6 +156,12 @@ def _add_problem(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--weight", metavar="COLUMN", help="how much each row counts")
     group.add_argument("--groups", metavar="COLUMN", help="rows of equal value stay in one fold")
     group.add_argument("--time-column", metavar="COLUMN", help="the order in time; folds never look ahead")
+    group.add_argument(
+        "--folds",
+        type=_positive,
+        metavar="N",
+        help="how many folds to validate on (default: by rows, up to 8)",
+    )
     group.add_argument("--strict", action="store_true", help="stop on warnings about the data, too")
     group.add_argument(
         "--missing-target",
@@ -163,9 +172,6 @@ def _add_problem(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add_running(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--families", type=_names, metavar="A,B", help="learner families to use, such as lightgbm,linear"
-    )
     group.add_argument(
         "--n-jobs", type=int, default=-1, metavar="N", help="worker processes (default: all cores)"
     )
@@ -229,7 +235,11 @@ def _add_history(command: argparse.ArgumentParser) -> None:
     command.add_argument("--out", metavar="FILE", help="write to a file instead")
 
 
-def _seconds(text: str) -> float:
+def _time_limit(text: str) -> float | Literal["auto"] | None:
+    if text.lower() == "none":
+        return None
+    if text == "auto":
+        return "auto"
     seconds = float(text)
     if not (seconds > 0 and math.isfinite(seconds)):
         raise argparse.ArgumentTypeError(f"{text} is not a positive number of seconds")
@@ -243,9 +253,5 @@ def _positive(text: str) -> int:
     return number
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 # argparse names a type by its function in messages such as "invalid seconds value: 'soon'".
-_seconds.__name__, _positive.__name__ = "seconds", "whole number"
+_time_limit.__name__, _positive.__name__ = "seconds", "whole number"

@@ -3,6 +3,7 @@
 import argparse
 
 from tabular_automl.artifact import check_parent, load_run
+from tabular_automl.cli.show import show
 from tabular_automl.core.errors import WriteError
 from tabular_automl.report import text_report
 
@@ -13,7 +14,7 @@ def report_command(options: argparse.Namespace) -> None:
     path = None if options.out is None else check_parent(options.out)
     text = str(text_report(load_run(options.model)))
     if path is None:
-        print(text)
+        show(text)
         return
     try:
         path.write_text(f"{text}\n", encoding="utf-8")

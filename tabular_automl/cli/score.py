@@ -3,6 +3,7 @@
 import argparse
 
 from tabular_automl.artifact import load_run
+from tabular_automl.cli.show import show
 from tabular_automl.core.schema import Deviation, SchemaReport
 from tabular_automl.scoring import ScoreOptions, score_file
 
@@ -24,7 +25,7 @@ def score_command(options: argparse.Namespace) -> None:
     if options.quiet:
         return
     print(f"Scored {summary.n_rows} rows in {summary.seconds:.1f} s into {options.out}.")
-    print(schema_report_text(summary.report))
+    show(schema_report_text(summary.report))
 
 
 def schema_report_text(report: SchemaReport) -> str:

@@ -32,6 +32,16 @@ def group_memory(system: Path = SYSTEM) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
+def group_oom_kills(system: Path = SYSTEM) -> int | None:
+    """Return how many processes of this one's own group the kernel has ended for memory; None if unknown.
+
+    ``system`` is the root of the file system, as in `group_memory`.
+    """
+    counts = [_oom_kills(group) for group in _groups("memory", system)]
+    # The own group comes last: neighbours count in those above it.
+    return next((count for count in reversed(counts) if count is not None), None)
+
+
 class _Mount(NamedTuple):
     """A mounted tree of groups: which of its groups is mounted where, and what it controls.
 
@@ -79,7 +89,7 @@ def _mounts(system: Path) -> list[_Mount]:
         fields, origin = mounted.split(), f"cgroup{source}".split()
         if not found or len(fields) < 5 or not fields[4].startswith("/"):
             continue
-        root, point = (PurePosixPath(_unescaped(field)) for field in fields[3:5])
+        root, point = (PurePosixPath(unescaped(field)) for field in fields[3:5])
         if origin[0] == "cgroup2":
             mounts.append(_Mount(root, point, frozenset()))
         elif origin[0] == "cgroup":
@@ -87,7 +97,7 @@ def _mounts(system: Path) -> list[_Mount]:
     return mounts
 
 
-def _unescaped(field: str) -> str:
+def unescaped(field: str) -> str:
     """Return a path of ``mountinfo``, which writes blanks as octal codes."""
     return re.sub(r"\\([0-7]{3})", lambda code: chr(int(code[1], 8)), field)
 
@@ -108,6 +118,15 @@ def _bytes(group: Path) -> int | None:
         text = _text(group / name).strip()
         if text.isdecimal() and 0 < int(text) < _NO_LIMIT:
             return int(text)
+    return None
+
+
+def _oom_kills(group: Path) -> int | None:
+    for name in ("memory.events", "memory.oom_control"):
+        for line in _text(group / name).splitlines():
+            key, _, count = line.partition(" ")
+            if key == "oom_kill" and count.isdecimal():
+                return int(count)
     return None
 
 

@@ -30,11 +30,6 @@ class Extrapolation:
     score_low: float
     score_high: float
 
-    @property
-    def clear(self) -> bool:
-        """Whether the whole interval promises a better ensemble."""
-        return self.high < 0
-
 
 @dataclass(frozen=True)
 class Forecast:
@@ -59,7 +54,7 @@ class Forecast:
     --------
     >>> twice = Extrapolation(2, -0.004, -0.011, 0.0, 2.241, 2.225, 2.25)
     >>> print(Forecast("rmse", "time", 18, 2.25, (twice,)))
-    Twice the time is expected to lower rmse by 0.4% (80% interval 0.0% to 1.1%); it may bring nothing.
+    Twice the time is expected to bring rmse 0.4% lower (80% interval: 1.1% to 0.0% lower).
     """
 
     metric: str
@@ -81,18 +76,17 @@ class Forecast:
 
     def _in_words(self, step: Extrapolation) -> str:
         loss = f"1 - {self.metric}" if METRICS[self.metric].greater_is_better else self.metric
-        gain, least, most = (_percent(-change) for change in (step.change, step.high, step.low))
         are = "is" if self.unit == "time" else "are"
         # Zero as it is shown is no promise.
-        better = gain != _percent(0.0) and step.change < 0
-        what = f"lower {loss} by {gain}" if better else f"change {loss}"
-        negation = "" if better else "not "
-        doubt = "" if step.clear else "; it may bring nothing"
+        is_better = step.change < 0 and f"{-step.change:.1%}" != f"{0:.1%}"
+        what = f"{loss} {-step.change:.1%} lower" if is_better else "nothing"
+        interval = _interval(step.low, step.high) if is_better else f"{loss} {_interval(step.low, step.high)}"
         return (
-            f"{TIMES[step.factor]} the {self.unit} {are} {negation}expected to {what} "
-            f"(80% interval {least} to {most}){doubt}."
+            f"{TIMES[step.factor]} the {self.unit} {are} expected to bring {what} (80% interval: {interval})."
         )
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}".replace("-0.0%", "0.0%")
+def _interval(low: float, high: float) -> str:
+    """Return the ends of a relative change, the direction of both said once where it is the same."""
+    first, last = ("higher" if change > 0 else "lower" for change in (low, high))
+    return f"{abs(low):.1%}{'' if first == last else f' {first}'} to {abs(high):.1%} {last}"

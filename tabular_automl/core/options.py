@@ -94,7 +94,8 @@ class Options:
         _check_candidates(self.candidates)
         _check_search(self.search)
         _check_run_dir(self.run_dir)
-        for name in ("time_limit", "max_candidates", "n_jobs", "seed", "human_level"):
+        _check_progress(self.progress)
+        for name in ("time_limit", "max_candidates", "n_jobs", "seed", "human_level", "progress"):
             value = getattr(self, name)
             if isinstance(value, np.generic):  # the settings of a run are kept as JSON
                 object.__setattr__(self, name, value.item())
@@ -170,3 +171,11 @@ def _check_search(search: object) -> None:
 def _check_run_dir(run_dir: object) -> None:
     if run_dir is not None and (not isinstance(run_dir, str | Path) or not str(run_dir).strip()):
         raise InputError(f"run_dir is {run_dir!r}; give the path of a folder, or None for a temporary one.")
+
+
+def _check_progress(progress: object) -> None:
+    if not (progress is None or isinstance(progress, bool | np.bool_) or callable(progress)):
+        raise InputError(
+            f"progress is {progress!r}; give True, False, None, or a function that takes each event, such as "
+            "print."
+        )

@@ -28,7 +28,7 @@ class Run:
     y, weight
         Canonical target and weights of the training rows, shape (n_rows,).
     baselines, crossfits, failures
-        Every candidate and every baseline on the same folds, and whatever failed or was skipped.
+        Every candidate and every baseline on folds of the same plan, and whatever failed or was skipped.
     ensemble, fitted, score, comparisons
         What was chosen, ready to predict, what to expect of it, and how far it is above the baselines.
     seconds

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, Literal, TypeGuard
 
 import numpy as np
@@ -19,7 +20,7 @@ Change = tuple[float, float] | list[Value] | Value
 
 SAMPLERS: tuple[Sampler, ...] = ("tpe", "random", "grid")
 PRUNERS: tuple[Pruner, ...] = ("wilcoxon", "halving", "hyperband", "none")
-_SPACES_EXAMPLE = "spaces={'lightgbm': {'num_leaves': (8, 64), 'moments': [True], 'learning_rate': 0.05}}"
+_SPACES_EXAMPLE = "spaces={'lightgbm': {'num_leaves': (8, 64), 'extra_trees': [True], 'learning_rate': 0.05}}"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,12 @@ class Search:
     """How candidates are searched for.
 
     Your own candidates (``candidates`` of `tabular_automl.fit`) are fitted first, whatever is said here, and
-    the search starts from what came of them.
+    the search starts from what came of them. Nothing of a record can be changed later, and it can be hashed.
+
+    A fit ends with its time or number of candidates, or before, when the rows bear no more candidates or 40
+    in a row brought nothing (see `tabular_automl.fit`). A run without either bound ends with the portfolio:
+    nothing is tuned, so that ``sampler`` and ``pruner`` have no effect, and with ``portfolio=False`` there is
+    one candidate a family. Such a run says so in a warning.
 
     Parameters
     ----------
@@ -41,9 +47,10 @@ class Search:
     spaces
         By family and hyperparameter what may be tried: a tuple ``(low, high)`` narrows or widens its range, a
         list gives the options, any other value fixes it. Defaults and rows of the portfolio are drawn to the
-        nearest value allowed; your own candidates stay as you gave them.
+        nearest value allowed; your own candidates stay as you gave them. Of a family that is not fitted, as
+        ``families`` of `tabular_automl.fit` does not name it, it has no effect, and a warning says so.
     without
-        Families that are not fitted.
+        Families that are not fitted; nothing else may be said of them.
     most_candidates
         By family, how many candidates it may have; your own count, but are always fitted. None: no bound.
     portfolio
@@ -78,6 +85,17 @@ class Search:
         object.__setattr__(self, "without", _read_without(self.without))
         object.__setattr__(self, "most_candidates", _read_bounds(self.most_candidates))
         object.__setattr__(self, "portfolio", bool(self.portfolio))
+        _check_without(self.without, {"spaces": self.spaces, "most_candidates": self.most_candidates or {}})
+
+    def __hash__(self) -> int:
+        """Return the same for equal records."""
+        return hash((self.sampler, self.pruner, frozenset(self.spaces), self.without, self.portfolio))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle by what it was made of: read-only mappings can do neither."""
+        spaces = {family: dict(changes) for family, changes in self.spaces.items()}
+        bounds = None if self.most_candidates is None else dict(self.most_candidates)
+        return Search, (self.sampler, self.pruner, spaces, self.without, bounds, self.portfolio)
 
     @property
     def named_families(self) -> tuple[str, ...]:
@@ -141,21 +159,23 @@ def _check_name(what: str, name: Any, known: tuple[str, ...]) -> None:
         raise InputError(f"There is no {what} {name!r}. {hint}Use one of: {', '.join(known)}.")
 
 
-def _read_spaces(spaces: Any) -> dict[str, dict[str, Change]]:
+def _read_spaces(spaces: Any) -> Mapping[str, Mapping[str, Change]]:
     way_out = f"Give hyperparameters by family, such as {_SPACES_EXAMPLE}."
     if not isinstance(spaces, Mapping):
         raise InputError(f"spaces is {spaces!r}. {way_out}")
-    read: dict[str, dict[str, Change]] = {}
+    read: dict[str, Mapping[str, Change]] = {}
     for family, changes in spaces.items():
         if not isinstance(family, str):
             raise InputError(f"spaces names a family {family!r}. {way_out}")
         if not isinstance(changes, Mapping):
             raise InputError(f"spaces sets {family!r} to {changes!r}. {way_out}")
+        if not changes:
+            raise InputError(f"spaces says nothing of {family!r}. Leave it out, or name a hyperparameter.")
         for name in changes:
             if not isinstance(name, str):
                 raise InputError(f"spaces names a hyperparameter {name!r} of {family}. {way_out}")
-        read[family] = {name: read_change(name, change) for name, change in changes.items()}
-    return read
+        read[family] = MappingProxyType({name: read_change(name, one) for name, one in changes.items()})
+    return MappingProxyType(read)
 
 
 def _read_without(without: Any) -> tuple[str, ...]:
@@ -168,7 +188,16 @@ def _read_without(without: Any) -> tuple[str, ...]:
     return tuple(sorted(without)) if isinstance(without, set | frozenset) else tuple(dict.fromkeys(without))
 
 
-def _read_bounds(bounds: Any) -> dict[str, int] | None:
+def _check_without(without: Collection[str], said: Mapping[str, Mapping[str, Any]]) -> None:
+    for what, by_family in said.items():
+        for family in by_family:
+            if family in without:
+                raise InputError(
+                    f"{what} speaks of {family!r}, which without forbids. Leave out one of the two."
+                )
+
+
+def _read_bounds(bounds: Any) -> Mapping[str, int] | None:
     way_out = "Give whole numbers from 1 up by family, such as most_candidates={'catboost': 3}."
     if bounds is None:
         return None
@@ -180,7 +209,7 @@ def _read_bounds(bounds: Any) -> dict[str, int] | None:
             raise InputError(f"most_candidates allows {family!r} none. Say without=[{family!r}] instead.")
         if not isinstance(family, str) or not is_whole or bound < 0:
             raise InputError(f"most_candidates sets {family!r} to {bound!r}. {way_out}")
-    return {family: int(bound) for family, bound in bounds.items()}
+    return MappingProxyType({family: int(bound) for family, bound in bounds.items()})
 
 
 def _plain(name: str, value: Any) -> Value:

@@ -14,6 +14,7 @@ from tabular_automl.crossfit.request import Request
 from tabular_automl.crossfit.request_outcome import RequestOutcome
 from tabular_automl.crossfit.run_facts import RunFacts
 from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
+from tabular_automl.crossfit.start_workers import start_workers
 from tabular_automl.crossfit.store import RunStore
 from tabular_automl.crossfit.workers import Workers
 
@@ -39,4 +40,5 @@ __all__ = [
     "probe",
     "refit",
     "rounds_without_each",
+    "start_workers",
 ]

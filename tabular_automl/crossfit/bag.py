@@ -15,7 +15,7 @@ from tabular_automl.crossfit.fold_job import predictions_file
 from tabular_automl.crossfit.given_up_key import given_up_key
 from tabular_automl.crossfit.joint_round import joint_round, rounds_without_each
 from tabular_automl.crossfit.request import Request
-from tabular_automl.crossfit.stored_array import stored_array
+from tabular_automl.crossfit.stored_array import sealed_array
 from tabular_automl.learners import Limits
 
 # A last fold cut short below this share of the other folds' rounds would only weaken the bag: it is left out.
@@ -147,7 +147,7 @@ class Bag:
 
     def take_predictions(self, fold: int, problem: Problem) -> bool:
         """Read a fold's held-out predictions; False if they are not there or damaged."""
-        found = stored_array(predictions_file(self.fits[fold].folder, self.rounds[fold]))
+        found = sealed_array(predictions_file(self.fits[fold].folder, self.rounds[fold]))
         if found is None or found.shape != (len(problem.folds.folds[fold].held_out), problem.shape.n_outputs):
             return False
         self.predictions[fold] = found
@@ -161,7 +161,8 @@ class Bag:
             first = self.lost[min(self.lost)]
             return replace(first, seconds=self.seconds + first.seconds)
         if not repeats:
-            return Failure(candidate, 0, "the time was over before its first fold was finished", self.seconds)
+            reason = "the time was over before its first fold was finished"
+            return Failure(candidate, 0, reason, self.seconds, skipped=True)
         folds = tuple(self.fits[fold] for numbers in repeats for fold in numbers)
         rows, predictions = self._out_of_fold(problem.folds, repeats)
         return CrossFit(

@@ -107,6 +107,8 @@ class _Scheduler:
         for ticket in self._work:
             self._workers.kill(ticket)
             self._runtime.tracker.ended(ticket)
+            if isinstance(ticket.job, FitJob):
+                self._runtime.store.discard(ticket.job.scratch)
 
     def _releasable(self) -> Iterator[CrossFit | Failure]:
         in_order = self._runtime.budget.counted
@@ -187,6 +189,8 @@ class _Scheduler:
         fits = {fold: fit for fold, fit in found.items() if fit is not None}
         for fit in fits.values():
             self._runtime.observations.kept(fit.folder)
+        if not all(self._runtime.store.made(fit) for fit in fits.values()):
+            self._runtime.take_up()
         if len(fits) < len(setups):
             self._runtime.memory.require(candidate, self._workers)
         return Bag(number, request, limits, tuple(setups), fits)
@@ -285,7 +289,8 @@ class _Scheduler:
         bag.running.add(work.fold)
 
         def should_stop() -> bool:
-            return bag.dropped(work.fold) or (fits and self._time.stopped)
+            over = self._time.stopped if fits else self._time.last_predictions_over
+            return bag.dropped(work.fold) or over
 
         ticket = self._workers.submit(job, hard_limit=work.allowance.hard, should_stop=should_stop)
         self._work[ticket] = work
@@ -298,7 +303,7 @@ class _Scheduler:
         self._runtime.tracker.ended(finished.ticket)
         bag, fold, result = work.bag, work.fold, finished.result
         bag.running.discard(fold)
-        self._runtime.memory.learn(bag.request.candidate, result, self._workers)
+        self._runtime.memory.learn(bag.request.candidate, finished, self._workers)
         if isinstance(finished.ticket.job, FitJob) and not isinstance(result, FitReport):
             self._runtime.store.discard(finished.ticket.job.scratch)
         match result:
@@ -331,7 +336,7 @@ class _Scheduler:
         self._runtime.observations.kept(fit.folder)
         expect_to_load(bag.request.candidate.family)
         try:
-            self._runtime.store.put(fit, bag.request.candidate)
+            self._runtime.store.put(fit, bag.request.candidate, report.digest)
         except StoreError as error:
             self._runtime.emit("fit", f"a fit of {bag.request.candidate.name} serves this run only: {error}")
 
@@ -368,6 +373,7 @@ class _Scheduler:
         if bag in self._bags:
             bag.failed = True
             bag.cut_here()
+            bag.to_predict.clear()
             self._bags.remove(bag)
             failure = Failure(bag.request.candidate, None, reason, bag.seconds)
             self._record(failure)
@@ -388,7 +394,10 @@ class _Scheduler:
         outcome = RequestOutcome.of(result, request, self._problem)
         self._runtime.store.put_result(asked, outcome)
         self._runtime.tracker.settled(result)
-        self._runtime.emit("fit", _in_words(result, outcome.score, self._problem))
+        made = self._runtime.store.made
+        kept = isinstance(result, CrossFit) and not any(made(fit) for fit in result.folds)
+        words = _in_words(result, outcome.score, self._problem)
+        self._runtime.emit("fit", f"{words} (kept)" if kept else words)
 
 
 def _held_out_weights(problem: Problem) -> list[float]:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
 from tabular_automl.crossfit.given_up_key import given_up_key
+from tabular_automl.crossfit.model_files import model_digest
+from tabular_automl.crossfit.stored_array import write_sealed
 from tabular_automl.learners import import_ahead, learner_for
 
 ALL_ROWS = -1
@@ -61,7 +63,7 @@ class DataFiles:
 
 @dataclass(frozen=True)
 class FitReport:
-    """A fit whose files are in place."""
+    """A fit whose files are in place; ``digest`` is that of its model (`model_digest`)."""
 
     folder: Path
     curve: FloatArray
@@ -69,6 +71,7 @@ class FitReport:
     memory_mb: float
     complete: bool
     given_up: bool = False
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ class FitJob:
     def run(self, should_stop: Callable[[], bool]) -> FitReport | JobFailure:
         """Fit; whatever goes wrong comes back as a record."""
         import_ahead(self.candidate.family)
-        begin_peak()
+        if self.driver != os.getpid():  # in the driver the peak is the caller's own
+            begin_peak()
         started = time.monotonic()
         return _caught(lambda: _fit(self, started, should_stop), started)
 
@@ -204,6 +208,8 @@ def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitRep
     held_out = None if job.fold == ALL_ROWS else job.data.load(job.matrix, job.fold, "held_out")
     context = replace(job.context, should_stop=_stopper(job, started, should_stop))
     outcome = learner.fit(train, held_out, job.candidate.params, context)
+    # A comparison of numpy gives its own kind of truth, which no database takes.
+    outcome = replace(outcome, complete=bool(outcome.complete), given_up=bool(outcome.given_up))
     if held_out is not None:
         _require_finite(outcome.curve, "held-out loss")
     (job.scratch / MODEL_FOLDER).mkdir(parents=True)
@@ -214,7 +220,10 @@ def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitRep
     elif len(outcome.curve) == 1:
         # No round to choose, so that held-out predictions can be made here and now.
         predictions = _predictions(outcome.model, held_out.X, 1, job.context.shape.n_outputs)
-        np.save(predictions_file(job.scratch / MODEL_FOLDER, 1), predictions)
+        write_sealed(predictions_file(job.scratch / MODEL_FOLDER, 1), predictions)
+    digest = model_digest(job.scratch / MODEL_FOLDER)
+    if digest is None:
+        raise ValueError(f"{job.candidate.family} saved no model, or one that cannot be read back")
     folder = _named(job, outcome)
     if job.durable:
         _sync_all(job.scratch)
@@ -227,6 +236,7 @@ def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitRep
         peak_memory_mb(),
         outcome.complete,
         outcome.given_up,
+        digest,
     )
 
 
@@ -251,11 +261,15 @@ def _predict(job: PredictJob, started: float) -> PredictReport:
     held_out = job.data.load(job.matrix, job.fold, "held_out")
     predictions = _predictions(model, held_out.X, job.rounds, job.n_outputs)
     scratch = job.file.with_suffix(".tmp.npy")
-    np.save(scratch, predictions)
-    if job.durable:
-        _sync(scratch)
-    _require_driver(job.driver)
-    scratch.replace(job.file)
+    try:
+        write_sealed(scratch, predictions)
+        if job.durable:
+            _sync(scratch)
+        _require_driver(job.driver)
+        scratch.replace(job.file)
+    except BaseException:  # a full disk needs what was written of it
+        scratch.unlink(missing_ok=True)
+        raise
     return PredictReport(time.monotonic() - started)
 
 

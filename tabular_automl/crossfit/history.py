@@ -1,6 +1,7 @@
 """What a run folder tells about its runs, as frames."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.errors import InputError
 from tabular_automl.crossfit.candidate_text import candidate_from
 from tabular_automl.crossfit.fold_job import ALL_ROWS, CURVE_FILE
-from tabular_automl.crossfit.run_folder import read_database
+from tabular_automl.crossfit.run_folder import is_held, read_database
 from tabular_automl.crossfit.stored_array import stored_array
 
 _WHOLE_NUMBERS = ["asked_folds", "max_rounds", "n_folds", "joint_round", "fold", "rounds"]
@@ -25,7 +26,8 @@ class RunHistory:
     Each method opens the folder to read and closes it again, so it tells what is there by then, also while a
     run is working in it, and where nothing can be written. Times are UTC. A run's number counts the starts in
     the folder; fits are found again by later runs, so a candidate may have results in several runs and fits
-    in the first of them only.
+    in the first of them only. Whether a run was killed is told by the lock it held; where locks of files do
+    nothing (see `RunStore.open`), one that works is told as killed.
 
     Parameters
     ----------
@@ -56,6 +58,8 @@ class RunHistory:
     """
 
     def __init__(self, run_dir: str | Path) -> None:
+        if not isinstance(run_dir, str | os.PathLike):
+            raise InputError(f"run_dir is {run_dir!r}, not a folder. Give the run_dir of a fit.")
         self.run_dir = Path(run_dir).expanduser().absolute()
         with read_database(self.run_dir):
             pass  # whether it is one is said here, not later
@@ -64,12 +68,13 @@ class RunHistory:
         """Return the runs, a row each.
 
         Columns: run, state (``running``, ``finished``, ``cancelled``, ``failed``, ``killed``), reason,
-        started, ended, requests (how many), fitted (how many of them wholly), data and plan (hashes of the
-        table and the fold plan: runs that share both are comparable), loss, metric, seed, settings (a dict).
-        A run that was killed counts as running until the next one begins in its folder.
+        started, ended, candidates (how many), requests (of one or more for each of them), fitted (how many
+        requests wholly), data and plan (hashes of the table and the fold plan: runs that share both are
+        comparable), loss, metric, seed, settings (a dict).
         """
-        found = self._read(
+        found = self._read_states(
             "SELECT number AS run, state, reason, started, ended, "
+            "(SELECT COUNT(DISTINCT key) FROM requests WHERE run = runs.number) AS candidates, "
             "(SELECT COUNT(*) FROM requests WHERE run = runs.number) AS requests, "
             "(SELECT COUNT(*) FROM requests WHERE run = runs.number AND requests.state = 'fitted') "
             "AS fitted, "
@@ -88,7 +93,7 @@ class RunHistory:
         cap, if one was set), seconds (core-seconds), params (hyperparameters, a dict), recipe, hastened,
         asked, ended.
         """
-        found = self._read(
+        found = self._read_states(
             "SELECT run, number, candidate, key, state, reason, score, loss, n_folds, asked_folds, "
             "joint_round, max_rounds, seconds, asked, ended FROM requests ORDER BY run, number"
         )
@@ -198,6 +203,16 @@ class RunHistory:
         runs = self.runs()
         last = f", the last one {runs['state'].iloc[-1]}" if len(runs) else ""
         return f"<RunHistory of {self.run_dir}: {len(runs)} run{'s' * (len(runs) != 1)}{last}>"
+
+    def _read_states(self, query: str) -> pd.DataFrame:
+        """Read rows with a run and a state; what runs while nobody holds the folder was killed."""
+        found = self._read(query)
+        running = found["run"][found["state"] == "running"]
+        if running.empty or is_held(self.run_dir):
+            return found
+        found = self._read(query)  # it may have ended between the first look and that at the lock
+        found.loc[(found["state"] == "running") & found["run"].isin(running), "state"] = "killed"
+        return found
 
     def _read(self, query: str, values: Sequence[object] = ()) -> pd.DataFrame:
         with read_database(self.run_dir) as connection:

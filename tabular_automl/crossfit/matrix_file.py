@@ -15,8 +15,17 @@ CHUNK_ROWS = 100_000
 def write_matrix(encoder: Encoder, table: Table, path: Path) -> None:
     """Encode a table into a ``.npy`` file of float64 in C order, chunk by chunk.
 
-    Plain writes, not a memory map: a full disk then raises an error instead of ending the process.
+    Plain writes, not a memory map: a full disk then raises an error instead of ending the process. Nothing
+    is left of a matrix that can't be written to its end.
     """
+    try:
+        _write(encoder, table, path)
+    except BaseException:
+        path.unlink(missing_ok=True)  # a full disk needs the room
+        raise
+
+
+def _write(encoder: Encoder, table: Table, path: Path) -> None:
     shape = (table.n_rows, len(encoder.features.names))
     with path.open("wb") as file:
         npy.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})

@@ -8,11 +8,12 @@ from typing import Protocol
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate
+from tabular_automl.core.cgroup import group_oom_kills
 from tabular_automl.core.errors import MemoryLimitError
 from tabular_automl.core.memory import held_memory, memory_limit
 from tabular_automl.core.problem import Problem, ProblemShape
 from tabular_automl.crossfit.fold_job import FitReport, JobFailure, PredictJob
-from tabular_automl.crossfit.workers import Lost, Seat
+from tabular_automl.crossfit.workers import Finished, Lost, Seat
 from tabular_automl.learners import learner_for
 
 # Bytes held by a worker between its jobs, and resident in it (libraries are mapped files): measured.
@@ -30,7 +31,9 @@ LEAST_FACTOR, MOST_FACTOR = 0.5, 3.0
 # A job lost to memory is taken to need this share of what there is for one job alone: after a loss beside
 # others the likes of it run alone, after a loss alone they are refused.
 LOST_BESIDE, LOST_ALONE = 0.97, 1.001
-_FATAL_SIGNALS = frozenset({signal.SIGABRT, getattr(signal, "SIGKILL", signal.SIGABRT)})
+# A worker that was killed, or gave up, was short of memory if its job was of this share of the room at least.
+FAIR_SHARE = 0.3
+_KILLED = getattr(signal, "SIGKILL", None)
 _GB = 2**30
 
 
@@ -70,6 +73,7 @@ class MemoryPlan:
     shape: ProblemShape
     counted: bool
     _factors: dict[str, float] = field(default_factory=dict)
+    _oom_kills: int = field(default_factory=lambda: group_oom_kills() or 0)
 
     @classmethod
     def of(cls, problem: Problem, budget: Budget) -> "MemoryPlan":
@@ -115,18 +119,38 @@ class MemoryPlan:
             held += max(held_memory(seat.process) or 0, WORKER_HELD + job)
         return held > self.limit
 
-    def learn(self, candidate: Candidate, result: object, workers: SeatedJobs) -> None:
+    def learn(self, candidate: Candidate, finished: Finished, workers: SeatedJobs) -> None:
         """Take in what became of a job that has just ended."""
-        formula = self._formula(candidate)
+        formula, result = self._formula(candidate), finished.result
         if isinstance(result, FitReport):
             # The driver's peak says nothing of the job it has just done itself.
             if result.memory_mb > 0 and not _in_process(workers):
                 factor = 2**20 * result.memory_mb / (WORKER_RESIDENT + formula)
                 self._raise(candidate.family, min(max(factor, LEAST_FACTOR), MOST_FACTOR))
-        elif self.limit < math.inf and _out_of_memory(result):
-            beside_others = any(seat.ticket for seat in workers.seats)
-            expected = self._room(workers) * (LOST_BESIDE if beside_others else LOST_ALONE)
+        elif self.limit < math.inf and self._out_of_memory(candidate, finished, workers):
+            expected = self._room(workers) * (LOST_BESIDE if finished.beside_others else LOST_ALONE)
             self._raise(candidate.family, (WORKER_RESIDENT + expected) / (WORKER_RESIDENT + formula))
+
+    def _out_of_memory(self, candidate: Candidate, finished: Finished, workers: SeatedJobs) -> bool:
+        """Whether a job was lost to memory: it says so, or the kernel does, or it was large when it died."""
+        result = finished.result
+        if isinstance(result, JobFailure):
+            return "MemoryError" in result.reason or "bad_alloc" in result.reason
+        if not isinstance(result, Lost) or result.killed or result.signal not in (_KILLED, signal.SIGABRT):
+            return False
+        if result.signal == _KILLED and self._was_ended_by_kernel():
+            return True
+        predicts = isinstance(finished.ticket.job, PredictJob)
+        size = max(self._of_job(candidate, predicts=predicts), result.held - WORKER_HELD)
+        # Beside others its own share of the room was smaller.
+        n_sharing = workers.n_slots if finished.beside_others else 1
+        return size >= FAIR_SHARE * self._room(workers) / n_sharing
+
+    def _was_ended_by_kernel(self) -> bool:
+        """Whether the kernel ended a process of this group for memory; each one explains one loss."""
+        is_new = (group_oom_kills() or 0) > self._oom_kills
+        self._oom_kills += is_new
+        return is_new
 
     def _room(self, workers: SeatedJobs) -> float:
         """Return the bytes there are for a job that runs alone, when the jobs of now are done."""
@@ -179,10 +203,3 @@ class MemoryPlan:
 
 def _in_process(workers: SeatedJobs) -> bool:
     return any(seat.process == os.getpid() for seat in workers.seats)
-
-
-def _out_of_memory(result: object) -> bool:
-    """Whether a job was probably lost to memory: killed by the kernel, aborted by its library, or told so."""
-    if isinstance(result, Lost):
-        return not result.killed and result.signal in _FATAL_SIGNALS
-    return isinstance(result, JobFailure) and ("MemoryError" in result.reason or "bad_alloc" in result.reason)

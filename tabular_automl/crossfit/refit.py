@@ -153,6 +153,8 @@ class _Scheduler:
         for ticket in self._jobs:
             self._runtime.workers.kill(ticket)
             self._runtime.tracker.ended(ticket)
+            if isinstance(ticket.job, FitJob):
+                self._runtime.store.discard(ticket.job.scratch)
 
     @property
     def _left(self) -> float:
@@ -227,7 +229,7 @@ class _Scheduler:
         """Take in what a refit came to."""
         wanted, result = self._jobs.pop(finished.ticket), finished.result
         self._runtime.tracker.ended(finished.ticket)
-        self._runtime.memory.learn(wanted.candidate, result, self._runtime.workers)
+        self._runtime.memory.learn(wanted.candidate, finished, self._runtime.workers)
         job, store = finished.ticket.job, self._runtime.store
         if isinstance(job, FitJob) and not isinstance(result, FitReport):
             store.discard(job.scratch)
@@ -238,7 +240,7 @@ class _Scheduler:
                 )
                 self._keep(wanted, fit)
                 try:
-                    store.put(fit, wanted.candidate)
+                    store.put(fit, wanted.candidate, result.digest)
                 except StoreError as error:
                     self._runtime.emit(
                         "weigh", f"a refit of {wanted.candidate.name} serves this run only: {error}"

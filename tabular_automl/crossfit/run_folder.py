@@ -1,8 +1,10 @@
 """A run folder: whose it is, whether it can be written, and its database, opened to write or to read."""
 
+import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -18,9 +20,19 @@ FORMAT = "3"
 SPARE_BYTES = 64 * 2**20
 # A writer waits so long for a reader, and a reader for a writer, before it gives up.
 BUSY_SECONDS = 2.0
+# Whoever looks whether a run holds its lock does so for a moment, which a starting run waits for.
+PROBE_SECONDS = 0.5
+# Temporary folders of killed runs are removed when nothing was written there for so many seconds.
+LEFT_FOR = 3_600.0
+_TEMPORARY = "tabular_automl-"
 _BESIDE = ("", "-journal", "-wal", "-shm")
 _OWN_NAMES = frozenset(
-    {"fits", "scratch", *(f"{name}{end}" for name in (DATABASE, LOCK, STUDIES) for end in _BESIDE)}
+    {
+        "fits",
+        "scratch",
+        "lost+found",  # in the top folder of a disk
+        *(f"{name}{end}" for name in (DATABASE, LOCK, STUDIES) for end in _BESIDE),
+    }
 )
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -104,7 +116,7 @@ def lock_folder(root: Path) -> sqlite3.Connection:
     """
     path = root / LOCK
     try:
-        connection = sqlite3.connect(path, timeout=0.0, isolation_level=None)
+        connection = sqlite3.connect(path, timeout=PROBE_SECONDS, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = MEMORY")  # nothing will ever be written
             connection.execute("BEGIN EXCLUSIVE")
@@ -114,6 +126,51 @@ def lock_folder(root: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StoreError(_refusal(path, error)) from error
     return connection
+
+
+def is_held(root: Path) -> bool:
+    """Return whether a run works in a folder; False also where locks of files do nothing, as on some NFS."""
+    path = root / LOCK
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)) as probe:
+            probe.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        return "locked" in str(error)
+    return False
+
+
+def temporary_folder() -> Path:
+    """Make a folder for a run without one, and remove those that this user's killed runs have left.
+
+    Raises
+    ------
+    StoreError
+        If none can be made.
+    """
+    try:
+        made = Path(tempfile.mkdtemp(prefix=_TEMPORARY))
+    except OSError as error:
+        raise StoreError(
+            f"No temporary folder can be made: {error}. Set TMPDIR to a writable folder, or give a run_dir."
+        ) from error
+    for left in made.parent.glob(f"{_TEMPORARY}*"):
+        if left != made and _is_left(left):
+            shutil.rmtree(left, ignore_errors=True)
+    return made
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether a temporary folder is this user's, one of a run, at rest for long, and nobody's any more."""
+    try:
+        found = folder.lstat()
+        if folder.is_symlink() or not (folder / LOCK).is_file():
+            return False
+        if hasattr(os, "getuid") and found.st_uid != os.getuid():
+            return False
+        last = max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
+    except OSError:
+        return False
+    return time.time() - last > LEFT_FOR and not is_held(folder)
 
 
 def open_database(root: Path, *, durable: bool) -> sqlite3.Connection:
@@ -131,7 +188,8 @@ def open_database(root: Path, *, durable: bool) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            _require_whole(connection, path)
+            _require_undamaged(connection, path)
+            _require_format(connection, path)
             # What a kill leaves of the journal is made good by whoever opens the database next.
             connection.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'MEMORY'}")
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if durable else 'OFF'}")
@@ -163,9 +221,9 @@ def synced(connection: sqlite3.Connection, *, durable: bool) -> Iterator[None]:
 
 def close_database(connection: sqlite3.Connection) -> None:
     """Close the database and leave a single file, which can be read where nothing can be written."""
-    with suppress(sqlite3.Error):  # not while somebody reads, nor on a full disk: the log stays beside it
+    with closing(connection), suppress(sqlite3.Error):
+        # Not while somebody reads, nor on a full disk: the log stays beside it.
         connection.execute("PRAGMA journal_mode = DELETE")
-    connection.close()
 
 
 @contextmanager
@@ -177,7 +235,8 @@ def read_database(root: Path) -> Iterator[sqlite3.Connection]:
     InputError
         If there is no run folder.
     StoreError
-        If the database can't be read, is damaged or of another format.
+        If the database can't be read, is damaged or of another format. Pages that aren't read aren't checked:
+        that would take longer than reading.
     """
     path = root / DATABASE
     if not path.is_file():
@@ -188,14 +247,17 @@ def read_database(root: Path) -> Iterator[sqlite3.Connection]:
     try:
         with _reading(path) as connection:
             connection.execute("BEGIN")
-            _require_whole(connection, path)
+            _require_format(connection, path)
             if _format(connection) is None:
                 raise InputError(f"{path} is empty: no run has begun there. Give the run_dir of a fit.")
             yield connection
     except (sqlite3.Error, OSError) as error:
         if isinstance(error, StoreError):
             raise
-        raise StoreError(f"{path} cannot be read: {error}. Restore the folder from a copy.") from error
+        way_out = "Restore the folder from a copy."
+        if "locked" in str(error):
+            way_out = "Another process is writing it. Try again in a moment."
+        raise StoreError(f"{path} cannot be read: {error}. {way_out}") from error
 
 
 @contextmanager
@@ -228,11 +290,15 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _require_whole(connection: sqlite3.Connection, path: Path) -> None:
-    """Refuse a database that is damaged, a stranger's, or of another format; an empty one is new."""
+def _require_undamaged(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that is damaged; every page is read for that."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise StoreError(_refusal(path, sqlite3.DatabaseError(" ".join(str(found).split()))))
+
+
+def _require_format(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a database that is a stranger's, or of another format; an empty one is new."""
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     if not tables:
         return

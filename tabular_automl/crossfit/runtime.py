@@ -19,6 +19,7 @@ from tabular_automl.core.progress import Event, EventSink
 from tabular_automl.core.utilisation import Utilisation
 from tabular_automl.crossfit.fold_job import DataFiles
 from tabular_automl.crossfit.fold_key import ProblemIdentity
+from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 from tabular_automl.crossfit.interrupt import first_ctrl_c
 from tabular_automl.crossfit.matrix_file import write_matrix
 from tabular_automl.crossfit.memory_plan import MemoryPlan
@@ -26,13 +27,15 @@ from tabular_automl.crossfit.observations import Observations
 from tabular_automl.crossfit.run_facts import RunFacts
 from tabular_automl.crossfit.store import End, RunStore
 from tabular_automl.crossfit.tracker import Tracker
-from tabular_automl.crossfit.workers import InProcessWorkers, Workers
+from tabular_automl.crossfit.workers import Workers
 from tabular_automl.learners import Limits
 from tabular_automl.preprocessing import fit_encoder
 from tabular_automl.progress import open_display
 
 # One thread a fit, as many fits as cores: OpenMP threads that outnumber the cores spin.
 THREADS = 1
+STOPPING = "Stopping as asked, with the best so far; Ctrl-C once more stops at once."
+TAKEN_UP = "Fits of an earlier run are taken up where they are needed."
 # How many encoded matrices of the table's own size the run folder must have room for.
 _MATRICES_EXPECTED = 3
 
@@ -85,6 +88,7 @@ class Runtime:
     observations: Observations = field(default_factory=Observations)
     _encoders: dict[str, Encoder] = field(default_factory=dict)
     _matrices: dict[str, EncodedMatrix] = field(default_factory=dict)
+    _unmade: dict[str, Exception] = field(default_factory=dict)
     _events: list[Event] = field(default_factory=list)
 
     @classmethod
@@ -137,15 +141,25 @@ class Runtime:
         return self._encoders[recipe.key]
 
     def encoding_seconds(self, recipe: Recipe) -> float:
-        """Return how long `matrix` is expected to take; 0 when it is there already."""
-        return 0.0 if recipe.key in self._matrices else self.observations.encoding_seconds
+        """Return how long `matrix` is expected to take; 0 when it is there already, or can't be made."""
+        known = recipe.key in self._matrices or recipe.key in self._unmade
+        return 0.0 if known else self.observations.encoding_seconds
 
     def matrix(self, recipe: Recipe) -> EncodedMatrix:
-        """Return the training table encoded by the recipe, written once."""
+        """Return the training table encoded by the recipe, written once.
+
+        One that can't be made fails again at once, with the same error: trying again would take as long.
+        """
+        if recipe.key in self._unmade:
+            raise self._unmade[recipe.key].with_traceback(None)
         if recipe.key not in self._matrices:
             started = self.budget.clock()
             path = self.store.scratch / f"matrix-{recipe.key}.npy"
-            write_matrix(self.encoder(recipe), self.problem.table, path)
+            try:
+                write_matrix(self.encoder(recipe), self.problem.table, path)
+            except Exception as error:
+                self._unmade[recipe.key] = error
+                raise
             self._matrices[recipe.key] = EncodedMatrix(path, self.encoder(recipe).features)
             self.observations.encoded(self.budget.clock() - started)
         return self._matrices[recipe.key]
@@ -157,12 +171,23 @@ class Runtime:
         )
 
     def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:
-        """Tell whoever watches what was just done; ``stage`` as in `Event`."""
+        """Tell whoever watches what was just done; ``stage`` as in `Event`.
+
+        The first one after Ctrl-C comes after word of that: a signal's handler must not write.
+        """
+        is_told = any(event.message == STOPPING for event in self._events)
+        if self.budget.cancelled and not is_told and message != STOPPING and stage != "done":
+            self.emit(stage, STOPPING)
         event = Event(stage, message, self.budget.elapsed, is_warning)
         self._events.append(event)
         self.store.put_event(event)
         self.tracker.happened(event)
         self.sink(event)
+
+    def take_up(self) -> None:
+        """Tell, once in a run, that it uses fits of an earlier one."""
+        if all(event.message != TAKEN_UP for event in self._events):
+            self.emit("fit", TAKEN_UP)
 
     def leave(self, fit: CrossFit) -> None:
         """Tell that the search left a candidate early, and why (`CrossFit.pruned`)."""

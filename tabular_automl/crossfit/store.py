@@ -4,9 +4,9 @@ import json
 import shutil
 import sqlite3
 import sys
-import tempfile
 import traceback
 from collections import deque
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,9 +36,11 @@ from tabular_automl.crossfit.run_folder import (
     open_database,
     require_writable,
     synced,
+    temporary_folder,
 )
 from tabular_automl.crossfit.stored_array import stored_array
 from tabular_automl.learners import Learner
+from tabular_automl.learners.patience import fell_behind
 
 # So many records of a disk that is full are kept in memory, the last ones.
 MOST_UNWRITTEN = 10_000
@@ -75,11 +77,18 @@ class RunStore:
         self._lock = lock
         self._run = self._asked = 0
         self._families: set[str] = set()
+        # What this run made or has checked; what it made; what it was to fit again, by key and bar.
+        self._sound: dict[str, FoldFit] = {}
+        self._made: set[str] = set()
+        self._doubted: set[tuple[str, str]] = set()
         self._unwritten: deque[tuple[str, tuple[object, ...]]] = deque(maxlen=MOST_UNWRITTEN)
 
     @classmethod
     def open(cls, run_dir: Path | None, needed_bytes: int = 0) -> "RunStore":
         """Open a run folder, or a temporary one that `close` removes.
+
+        One run at a time is a matter of file locks: on a file system where they do nothing, as NFS mounted
+        with ``nolock``, there is no second guard, and it is up to the caller to start one run at a time.
 
         Parameters
         ----------
@@ -94,7 +103,7 @@ class RunStore:
             If the folder can't be written, is too full, is in use by another run or is no run folder.
         """
         durable = run_dir is not None
-        root = run_dir.expanduser().absolute() if run_dir else _temporary_folder()
+        root = run_dir.expanduser().absolute() if run_dir else temporary_folder()
         with ExitStack() as undo:
             if not durable:
                 undo.callback(shutil.rmtree, root, ignore_errors=True)
@@ -239,22 +248,42 @@ class RunStore:
     def lookup(self, key: str, bar: FloatArray | None = None) -> FoldFit | None:
         """Return the complete fit of that key, if there is one and its files are as they should be.
 
-        With a ``bar``, one that fell behind exactly that threshold curve will do, where there is no other.
+        With a ``bar`` the answer is what a fit made now would come to: one that fell behind exactly that
+        threshold curve, or a whole one that would not. A whole one that would have been given up is none: it
+        comes of a run that asked for less, and this run must not depend on what the folder holds by chance.
         """
-        whole = self._find(key)
-        return whole if whole is not None or bar is None else self._find(given_up_key(key, bar))
+        if bar is None:
+            return self._find(key)
+        behind = self._find(given_up_key(key, bar))
+        whole = self._find(key) if behind is None else None
+        if whole is None or not _would_fall_behind(whole.curve, bar):
+            return behind or whole
+        # Fitted again and whole again: the learner looked at the bar in its own way, and has the last word.
+        asked = (key, digest_array(bar))
+        if asked in self._doubted and key in self._made:
+            return whole
+        self._doubted.add(asked)
+        return None
 
-    def put(self, fit: FoldFit, candidate: Candidate) -> None:
+    def made(self, fit: FoldFit) -> bool:
+        """Return whether a fit was made in this run, or found as one of an earlier run."""
+        return fit.key in self._made
+
+    def put(self, fit: FoldFit, candidate: Candidate, digest: str = "") -> None:
         """Record a fit whose files are in place; a partial one will answer no lookup.
 
-        The key of a fit that was given up is that of `given_up_key`.
+        The key of a fit that was given up is that of `given_up_key`. ``digest`` is that of its model
+        (`model_digest`) where it is known, as from the worker that wrote it; else it is computed here.
 
         Raises
         ------
         StoreError
-            If the row can't be written, or the model's files can't be read.
+            If the row can't be written, or the model's files can't be read. The fit serves this run even so.
         """
-        written = model_digest(fit.folder)
+        self._made.add(fit.key)
+        if fit.complete:
+            self._sound[fit.key] = fit
+        written = digest or model_digest(fit.folder)
         if written is None:
             raise StoreError(f"The model in {fit.folder} cannot be read back.")
         memory = None if np.isnan(fit.memory_mb) else fit.memory_mb
@@ -290,13 +319,21 @@ class RunStore:
         )
 
     def close(self) -> None:
-        """Let go of the folder; a temporary one is removed."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self._write_records()  # there may be room for them now
-        close_database(self._connection)
-        self._lock.close()
-        if not self.durable:
-            shutil.rmtree(self.root, ignore_errors=True)
+        """Let go of the folder, whatever happens; a temporary one is removed.
+
+        Ctrl-C cuts short what is being done and goes no further: the run has its result by now, and what is
+        left of the folder is removed by a later run.
+        """
+        steps = (
+            lambda: shutil.rmtree(self.scratch, ignore_errors=True),
+            self._write_records,  # there may be room for them now
+            lambda: close_database(self._connection),
+            self._lock.close,
+            lambda: None if self.durable else shutil.rmtree(self.root, ignore_errors=True),
+        )
+        with ExitStack() as ending:
+            for step in reversed(steps):
+                ending.callback(_to_its_end_or_ctrl_c, step)
 
     def __enter__(self) -> Self:
         return self
@@ -305,6 +342,16 @@ class RunStore:
         self.close()
 
     def _find(self, key: str) -> FoldFit | None:
+        """Return a complete fit; its files are read once in a run at most."""
+        found = self._sound.get(key)
+        if found is None or not found.folder.is_dir():
+            self._sound.pop(key, None)
+            found = self._read(key)
+        if found is not None:
+            self._sound[key] = found
+        return found
+
+    def _read(self, key: str) -> FoldFit | None:
         row = self._connection.execute(
             "SELECT folder, fold, seconds, memory_mb, model_digest, curve_digest, given_up FROM fold_fits "
             "WHERE key = ? AND complete = 1",
@@ -374,10 +421,15 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _temporary_folder() -> Path:
-    try:
-        return Path(tempfile.mkdtemp(prefix="tabular_automl-"))
-    except OSError as error:
-        raise StoreError(
-            f"No temporary folder can be made: {error}. Set TMPDIR to a writable folder, or give a run_dir."
-        ) from error
+def _would_fall_behind(curve: FloatArray, bar: FloatArray) -> bool:
+    """Return whether a fit with that curve is behind a bar after any of its rounds, or the one that ended it.
+
+    A last round that brings nothing, and has no loss, is looked at by some learners, too.
+    """
+    lowest = np.minimum.accumulate(np.append(curve, np.inf))
+    return any(fell_behind(float(best), round_, bar) for round_, best in enumerate(lowest, start=1))
+
+
+def _to_its_end_or_ctrl_c(step: Callable[[], object]) -> None:
+    with suppress(KeyboardInterrupt):
+        step()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from tabular_automl.core.budget import Budget
 from tabular_automl.crossfit.bag import Bag
 from tabular_automl.crossfit.observations import Observations
+from tabular_automl.crossfit.workers import STOP_GRACE_SECONDS
 
 # A job that overran its soft limit by half and this many seconds is killed.
 HARD_LIMIT_FACTOR = 1.5
@@ -25,7 +26,7 @@ PREDICTION_SECONDS = 0.02
 LOADING_SHARE = 0.1
 # So much of the budget's own reserve serves for loading; the rest is for weighing.
 RESERVE_FOR_LOADING = 0.5
-# After Ctrl-C somebody is waiting: held-out predictions of what is there may take so long.
+# After Ctrl-C somebody is waiting: all held-out predictions of what is there may take so long together.
 LAST_PREDICTIONS_SECONDS = 5.0
 
 
@@ -66,6 +67,7 @@ class TimePlan:
     n_slots: int
     observations: Observations = field(default_factory=Observations)
     _measured: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _cancel_seen: float | None = None
 
     @property
     def left(self) -> float:
@@ -75,7 +77,12 @@ class TimePlan:
     @property
     def stopped(self) -> bool:
         """Whether nothing more may be fitted."""
-        return self.budget.cancelled or self.left <= 0
+        return self._left_for_last_predictions < float("inf") or self.left <= 0
+
+    @property
+    def last_predictions_over(self) -> bool:
+        """Whether held-out predictions that still run after Ctrl-C should end, as they are killed soon."""
+        return self._left_for_last_predictions <= STOP_GRACE_SECONDS
 
     @property
     def overrun(self) -> float:
@@ -120,8 +127,9 @@ class TimePlan:
         ``first`` are the seconds of what must be done before it can start.
         """
         hard = self._until_kill()
-        if self.budget.cancelled:
-            hard = min(LAST_PREDICTIONS_SECONDS, LAST_PREDICTIONS_SECONDS if hard is None else hard)
+        last = self._left_for_last_predictions
+        if last < float("inf"):
+            hard = last if hard is None else min(last, hard)
         if hard is not None and hard <= first:
             return None
         return Allowance(hard=hard, by_budget=True)
@@ -133,6 +141,16 @@ class TimePlan:
             return 0.0
         beyond = self.observations.loading_seconds - RESERVE_FOR_LOADING * self.budget.reserve
         return max(0.0, min(beyond, LOADING_SHARE * self.budget.limit))
+
+    @property
+    def _left_for_last_predictions(self) -> float:
+        """Seconds until held-out predictions must be done once Ctrl-C was seen; infinite before it."""
+        if not self.budget.cancelled:
+            return float("inf")
+        now = self.budget.clock()
+        if self._cancel_seen is None:
+            self._cancel_seen = now
+        return self._cancel_seen + LAST_PREDICTIONS_SECONDS - now
 
     def _until_kill(self) -> float | None:
         left = self.left

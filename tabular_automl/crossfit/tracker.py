@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_automl.core.budget import Budget
+from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.ensemble import HonestScore
 from tabular_automl.core.fitting import FloatArray
@@ -38,6 +39,7 @@ class Tracker:
         self._stage = "ingest"
         self._running: dict[object, tuple[str, str, float]] = {}
         self._outcomes: dict[str, str] = {}
+        self._on_their_way: set[str] = set()
         self._unscored: list[CrossFit] = []
         self._scored: dict[str, _Scored] = {}
         self._ensemble: _Scored | None = None
@@ -63,17 +65,29 @@ class Tracker:
         with self._lock:
             self._running.pop(job, None)
 
+    def on_its_way(self, candidate: Candidate) -> None:
+        """Note that results of a candidate are those of prefixes of the folds, until it is at its end."""
+        with self._lock:
+            self._on_their_way.add(candidate.key)
+
+    def at_its_end(self, candidate: Candidate) -> None:
+        """Note that nothing more is to come of a candidate; from now on it counts."""
+        with self._lock:
+            self._on_their_way.discard(candidate.key)
+
     def settled(self, result: CrossFit | Failure) -> None:
         """Note what came of a candidate; of one that was taken up again the later result counts.
 
-        A fold that failed after others were fitted leaves the candidate among those that are done.
+        A fold that failed after others were fitted leaves the candidate among those that are done, and so
+        does whatever comes of it when it is taken up again.
         """
         key = result.candidate.key
         with self._lock:
             if isinstance(result, Failure):
                 self._outcomes.setdefault(key, "failed")
                 return
-            self._outcomes[key] = "pruned" if result.pruned else "done"
+            was_done = self._outcomes.get(key) == "done" and key not in self._on_their_way
+            self._outcomes[key] = "pruned" if result.pruned and not was_done else "done"
             self._unscored.append(result)
 
     def ensemble(self, loss: float, n_members: int, rows: Rows | None = None) -> None:
@@ -99,7 +113,8 @@ class Tracker:
     def status(self) -> Status:
         """Return how far the run is; to be called from one thread only."""
         with self._lock:
-            running, outcomes = tuple(self._running.values()), tuple(self._outcomes.values())
+            running = tuple(self._running.values())
+            outcomes = [was for key, was in self._outcomes.items() if key not in self._on_their_way]
             unscored, self._unscored = self._unscored, []
         for fit in unscored:
             self._scored[fit.candidate.key] = self._score(fit)
@@ -126,10 +141,14 @@ class Tracker:
     def _best(self) -> Best | None:
         """Return the ensemble, else the candidate of the lowest loss among those that cover the most rows.
 
-        Of fewer rows a loss may be lower by chance alone.
+        Of fewer rows a loss may be lower by chance alone: neither does an ensemble count that was judged on
+        other rows than the best candidate.
         """
         found = [one for one in self._scored.values() if one.counts and np.isfinite(one.loss)]
-        best = self._ensemble or min(found, key=lambda one: (-len(one.rows), one.loss), default=None)
+        best = min(found, key=lambda one: (-len(one.rows), one.loss), default=None)
+        ensemble = self._ensemble
+        if ensemble is not None and (best is None or np.isin(best.rows, ensemble.rows).all()):
+            best = ensemble
         if best is None:
             return None
         bar = self._bar(best.rows)

@@ -2,6 +2,7 @@
 
 from tabular_automl.ensemble.choose import Chosen, choose, longest_of_each
 from tabular_automl.ensemble.greedy import greedy_selection
+from tabular_automl.ensemble.marginal_gain import marginal_gain
 from tabular_automl.ensemble.predict import predict_ensemble
 from tabular_automl.ensemble.serve import refit_seconds
 from tabular_automl.ensemble.weigh import Weighed, weigh
@@ -12,6 +13,7 @@ __all__ = [
     "choose",
     "greedy_selection",
     "longest_of_each",
+    "marginal_gain",
     "predict_ensemble",
     "refit_seconds",
     "weigh",

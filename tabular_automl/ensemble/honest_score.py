@@ -25,9 +25,10 @@ def honest_score(resamples: Resamples) -> HonestScore:
     better than the score on the rows that chose. Where too few rows or blocks carry the metric, the ends are
     infinite.
 
-    Four choices on scored rows are not repeated, and so not corrected for: which candidates are weighed
-    together where some ran on fewer folds (`weigh`), which candidates the search went on to propose, which
-    were repeated (by their weight; their predictions, means over several models, are then weighed against
+    Five choices on scored rows are not repeated, and so not corrected for: which candidates are weighed
+    together where some ran on fewer folds (`weigh`), which candidates the search went on to propose, which it
+    left after some of their folds, as they could not improve the ensemble (`could_enter`), which were
+    repeated (by their weight; their predictions, means over several models, are then weighed against
     those of one model a row), and, for candidates on a single fold, the stopping round.
     """
     metric = resamples.pool.metric

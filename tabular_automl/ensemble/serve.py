@@ -74,7 +74,9 @@ def _refits(
     why = "the run was stopped before" if runtime.budget.cancelled else "there was no time for"
     of_time = f"; {why} {wanted} more" if wanted else ""
     runtime.emit(
-        "weigh", f"Fitted {len(refits)} of {len(chosen)} members again on all rows, {made} models{of_time}."
+        "weigh",
+        f"Fitted {len(refits)} of {len(chosen)} member{'s' * (len(chosen) != 1)} again on all rows, {made} "
+        f"model{'s' * (made != 1)}{of_time}.",
     )
     return refits, tuple(failures.values())
 

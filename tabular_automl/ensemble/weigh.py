@@ -9,6 +9,7 @@ from tabular_automl.core.ensemble import (
     Ensemble,
     FittedEnsemble,
     HonestScore,
+    Member,
 )
 from tabular_automl.core.errors import TabularAutoMLError
 from tabular_automl.core.forecast import Forecast
@@ -20,6 +21,7 @@ from tabular_automl.ensemble.compare import HUMAN_LEVEL, compare, compare_number
 from tabular_automl.ensemble.forecast import forecast
 from tabular_automl.ensemble.honest_score import honest_score
 from tabular_automl.ensemble.serve import serve
+from tabular_automl.learners.prior import Prior
 
 # When so much of the time that is kept for weighing is gone, choosing ends, so does resampling, and so does
 # the forecast.
@@ -79,7 +81,7 @@ def weigh(
     if chosen is None:
         raise TabularAutoMLError(_nothing_fitted(results))
     members = chosen.members
-    runtime.emit("weigh", f"Chose {len(members)} of {chosen.of} candidates on {chosen.n_rows:,} rows.")
+    runtime.emit("weigh", f"Chose {_in_words(members, results)} on {chosen.n_rows:,} rows.")
     fitted, failures = serve(chosen.weighted, problem, runtime)
     resamples = resample(
         chosen.pool, chosen.weights, runtime.seed, hurry=lambda: budget.used_up(RESAMPLING_SHARE)
@@ -99,6 +101,15 @@ def weigh(
         forecast=outlook,
         failures=failures,
     )
+
+
+def _in_words(members: Sequence[Member], results: Sequence[CrossFit | Failure]) -> str:
+    """Return how many candidates were chosen; the prior is none that anybody asked for."""
+    keys = {one.candidate.key for one in results if isinstance(one, CrossFit)}
+    prior = {one.candidate.key for one in results if one.candidate.family == Prior.family}
+    n_chosen, number = sum(m.candidate.key not in prior for m in members), len(keys - prior)
+    besides = " and the prior" if n_chosen and n_chosen < len(members) else ""
+    return f"{n_chosen or 'none'} of {number} candidate{'s' * (number != 1)}{besides}"
 
 
 def _comparisons(

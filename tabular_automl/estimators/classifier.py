@@ -46,20 +46,23 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
     candidates
         Your own candidates, where the search starts: fitted before any other, and known to the tuner. Pairs
         of a family and the hyperparameters that differ from its defaults, such as ``("lightgbm",
-        {"num_leaves": 7})``.
+        {"num_leaves": 7})``. They are always fitted, whatever ``families`` says.
     families
         Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
     search
         How candidates are searched for, a `Search`: sampler, pruner, spaces narrowed or widened, families
-        forbidden or bounded, such as ``ta.Search(spaces={"lightgbm": {"num_leaves": (8, 64)}})``.
+        forbidden or bounded, such as ``ta.Search(spaces={"lightgbm": {"num_leaves": (8, 64)}})``. It is
+        replaced as a whole: ``set_params(search__sampler=...)`` is an error, as a `Search` cannot change.
     human_level
         The score people reach, in the metric's own direction: a baseline in the report of ``model_``.
     run_dir
-        Folder in which fits are kept; a later run on the same data finds them there. One run at a time.
+        Folder in which everything is kept as it is made: a fit that was killed goes on there, later ones on
+        the same data begin with what they find, and `tabular_automl.history` tells what was tried. One run
+        at a time, so not for ``cross_validate(..., n_jobs=2)`` or several clones at once.
     progress
         False: silence; True: a live display in a terminal or a notebook, elsewhere lines on stderr; a
-        callable receives each `Event`; None: as True when a terminal or a notebook is watching, else the
-        logger ``tabular_automl``.
+        callable receives each `Event`, and what it raises ends the fit; None: as True when a terminal or a
+        notebook is watching, else the logger ``tabular_automl``.
     strict
         Stop on warnings about the data, too.
 

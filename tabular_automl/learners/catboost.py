@@ -20,7 +20,7 @@ from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.base import Limits
 from tabular_automl.learners.patience import Patience, fell_behind, waiting_rounds
 from tabular_automl.learners.prior import Prior, smoothed_shares
-from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.space import SHARE, Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
 
@@ -65,13 +65,16 @@ class CatBoost(BoostedTrees):
         return self.space(shape).only(_tuned(shape))
 
     def space(self, shape: ProblemShape) -> Space:
-        """Return the ranges known to work; the treatment of categories only where there are some."""
+        """Return the ranges known to work; the treatment of categories only where there are some.
+
+        ``moments`` makes categories of dates that many rows share, beside their calendar parts.
+        """
         parameters: list[Parameter] = [
             Float("learning_rate", 0.005, 0.15, log=True),
-            Integer("depth", 4, 9),
+            Integer("depth", 4, 9, limits=(1, 16)),
             Float("l2_leaf_reg", 1e-5, 5.0, log=True),
-            Float("subsample", 0.7, 1.0),
-            Float("rsm", 0.85, 1.0),
+            Float("subsample", 0.7, 1.0, limits=SHARE),
+            Float("rsm", 0.85, 1.0, limits=SHARE),
             Float("random_strength", 0.0, 2.0),
             Integer("leaf_estimation_iterations", 1, 20, log=True),
             Choice("grow_policy", ("SymmetricTree", "Depthwise")),

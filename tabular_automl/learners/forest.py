@@ -78,12 +78,15 @@ class Forest(TreeLearner):
         return freeze_params(values)
 
     def space(self, shape: ProblemShape) -> Space:
-        """Return the ranges known to work; ``max_leaf_nodes=0`` is no bound."""
+        """Return the ranges known to work; ``max_leaf_nodes=0`` is no bound.
+
+        ``moments`` makes categories of dates that many rows share, beside their calendar parts.
+        """
         del shape
         return Space(
             (
                 Choice("max_features", ("sqrt", 0.25, 0.5, 0.75, 1.0)),
-                Integer("min_samples_leaf", 1, 40, log=True),
+                Integer("min_samples_leaf", 1, 40, log=True, limits=(1, 2**31)),
                 Integer("max_leaf_nodes", 0, 50_000),
                 Choice("min_impurity_decrease", (0.0, 1e-5, 1e-4, 1e-3)),
                 Choice("moments", (True, False)),

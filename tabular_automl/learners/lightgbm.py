@@ -14,7 +14,7 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.patience import Course, Patience, fell_behind, waiting_rounds
-from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.space import SHARE, Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import BoostedTrees, default_moments, learnt_by_leaves
 
@@ -73,14 +73,17 @@ class LightGBM(BoostedTrees):
         return self.space(shape).only(values)
 
     def space(self, shape: ProblemShape) -> Space:
-        """Return the ranges known to work; the treatment of categories only where there are some."""
+        """Return the ranges known to work; the treatment of categories only where there are some.
+
+        ``moments`` makes categories of dates that many rows share, beside their calendar parts.
+        """
         most_leaves = int(np.clip(shape.n_rows // 20, 8, 200))
         parameters: list[Parameter] = [
             Float("learning_rate", 0.005, 0.1, log=True),
-            Integer("num_leaves", 2, most_leaves, log=True),
+            Integer("num_leaves", 2, most_leaves, log=True, limits=(2, 131_072)),
             Integer("min_data_in_leaf", 1, 64, log=True),
-            Float("feature_fraction", 0.4, 1.0),
-            Float("bagging_fraction", 0.7, 1.0),
+            Float("feature_fraction", 0.4, 1.0, limits=SHARE),
+            Float("bagging_fraction", 0.7, 1.0, limits=SHARE),
             Choice("extra_trees", (False, True)),
             Choice("moments", (True, False)),
             Float("lambda_l1", 1e-4, 1.0, log=True),

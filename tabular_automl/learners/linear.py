@@ -53,7 +53,7 @@ class Linear(Learner):
         return freeze_params({"knots": 0 if shape.n_rows < 500 else 6 if shape.n_rows < 5_000 else 12})
 
     def space(self, shape: ProblemShape) -> Space:
-        """Return the number of hinges a numeric column is bent at."""
+        """Return ``knots``, the number of hinges that a numeric column is bent at; 0: straight lines."""
         del shape
         return Space((Choice("knots", (0, 3, 6, 12)),))
 

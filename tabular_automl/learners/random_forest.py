@@ -10,7 +10,7 @@ from tabular_automl.core.fitting import FloatArray, Rows
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.forest import MANY_COLUMNS, Forest
-from tabular_automl.learners.space import Float, Space
+from tabular_automl.learners.space import SHARE, Float, Space
 
 
 class RandomForest(Forest):
@@ -33,7 +33,7 @@ class RandomForest(Forest):
 
     def space(self, shape: ProblemShape) -> Space:
         """Return what forests share, and the size of the bootstrap samples."""
-        return Space((*super().space(shape).parameters, Float("max_samples", 0.5, 1.0)))
+        return Space((*super().space(shape).parameters, Float("max_samples", 0.5, 1.0, limits=SHARE)))
 
     def column_share(self, shape: ProblemShape) -> str | float:
         """Return half the columns, more for several classes, fewer where there are very many."""

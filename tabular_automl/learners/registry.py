@@ -1,5 +1,6 @@
 """Learner families by name; a family's module is imported when it is asked for, its libraries even later."""
 
+import sys
 from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
@@ -77,4 +78,4 @@ def import_ahead(family: str) -> None:
 
 @cache
 def _is_installed(module: str) -> bool:
-    return find_spec(module) is not None
+    return module in sys.modules or find_spec(module) is not None

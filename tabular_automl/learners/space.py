@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any, NoReturn, TypeGuard
 
@@ -11,6 +11,9 @@ import numpy as np
 from tabular_automl.core.candidate import Params, Value, freeze_params
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.search import Change, read_change
+
+# Limits of what is a share of rows or columns: none of them cannot be learned from.
+SHARE = (1e-6, 1.0)
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,17 @@ class When:
 
 @dataclass(frozen=True)
 class Float:
-    """A real parameter in [low, high], on a logarithmic scale if ``log``."""
+    """A real parameter in [low, high], on a logarithmic scale if ``log``.
+
+    ``limits`` are the least and the greatest value that the learner takes at all, where that is known.
+    """
 
     name: str
     low: float
     high: float
     log: bool = False
     when: When | None = None
+    limits: tuple[float, float] | None = field(default=None, repr=False)
 
     def contains(self, value: Value) -> bool:
         """Return whether the value is a number within the bounds."""
@@ -56,13 +63,14 @@ class Float:
 
 @dataclass(frozen=True)
 class Integer:
-    """A whole-number parameter in [low, high], on a logarithmic scale if ``log``."""
+    """A whole-number parameter in [low, high], on a logarithmic scale if ``log``; `limits` as in `Float`."""
 
     name: str
     low: int
     high: int
     log: bool = False
     when: When | None = None
+    limits: tuple[float, float] | None = field(default=None, repr=False)
 
     def contains(self, value: Value) -> bool:
         """Return whether the value is a whole number within the bounds."""
@@ -253,6 +261,9 @@ def _suited(parameter: Parameter, value: Value) -> Any:
         _refuse(parameter, value, f"one like {', '.join(map(repr, parameter.options))}")
     if not _is_number(value):
         _refuse(parameter, value, "a number")
+    if parameter.limits is not None and not parameter.limits[0] <= value <= parameter.limits[1]:
+        least, most = parameter.limits
+        _refuse(parameter, value, f"values from {least:,g} to {most:,}")
     if isinstance(parameter, Float):
         return float(value)
     if value != round(value):

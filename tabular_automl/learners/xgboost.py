@@ -18,7 +18,7 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.patience import Course, Patience, fell_behind, waiting_rounds
-from tabular_automl.learners.space import Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.space import SHARE, Choice, Float, Integer, Parameter, Space
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import BoostedTrees, default_moments, learnt_by_leaves
 
@@ -74,20 +74,23 @@ class XGBoost(BoostedTrees):
         return self.space(shape).only(values)
 
     def space(self, shape: ProblemShape) -> Space:
-        """Return the ranges known to work; the treatment of categories only where there are some."""
+        """Return the ranges known to work; the treatment of categories only where there are some.
+
+        ``moments`` makes categories of dates that many rows share, beside their calendar parts.
+        """
         parameters: list[Parameter] = [
             Float("learning_rate", 0.005, 0.1, log=True),
-            Integer("max_depth", 2, 10),
+            Integer("max_depth", 2, 10, limits=(1, 30)),
             Float("min_child_weight", 0.001, 20.0, log=True),
-            Float("subsample", 0.6, 1.0),
-            Float("colsample_bylevel", 0.6, 1.0),
-            Float("colsample_bynode", 0.6, 1.0),
+            Float("subsample", 0.6, 1.0, limits=SHARE),
+            Float("colsample_bylevel", 0.6, 1.0, limits=SHARE),
+            Float("colsample_bynode", 0.6, 1.0, limits=SHARE),
             Float("reg_alpha", 0.0, 5.0),
             Float("reg_lambda", 0.0, 5.0),
             Choice("grow_policy", ("depthwise", "lossguide")),
             # 1024 leaves are never reached with ten levels: no bound.
             Integer("max_leaves", 8, 1024, log=True),
-            Integer("max_bin", 64, 512, log=True),
+            Integer("max_bin", 64, 512, log=True, limits=(2, 65_536)),
             Choice("moments", (True, False)),
         ]
         if shape.n_categorical:

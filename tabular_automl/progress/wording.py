@@ -53,7 +53,7 @@ def facts(status: Status) -> tuple[tuple[str, str], ...]:
     told = (
         ("time", _time(status)),
         ("candidates", _candidates(status)),
-        ("best score", "none so far" if best is None else _score(best)),
+        ("best so far", "none" if best is None else _score(best)),
         ("gain", "" if best is None else _gain(best)),
         ("running", _running(status)),
         ("expected", status.expected),
@@ -64,17 +64,21 @@ def facts(status: Status) -> tuple[tuple[str, str], ...]:
 def closing_line(status: Status) -> str:
     """Return what to remember of a run that is over.
 
+    Once it is known what to expect on new rows, the better figure on the rows that chose the best is not told
+    beside it.
+
     >>> best = Best("ensemble of 3", "rmse", 2.5, gain=0.4, baseline="zero rule")
-    >>> closing_line(Status("done", 58.91, done=12, best=best))
-    'Done in 58.9 s: 12 candidates; best rmse 2.5 (ensemble of 3), 40% closer to perfect than zero rule.'
+    >>> closing_line(Status("done", 58.91, done=12, best=best, expected="rmse 2.6 (95% interval 2.4 to 2.9)"))
+    'Done in 58.9 s: 12 candidates; expected on new rows: rmse 2.6 (95% interval 2.4 to 2.9).'
     """
     begin = "Done in" if status.stage == "done" else "Ended early, after"
     candidates = f"{status.done} candidate{'s' * (status.done != 1)}{_not_done(status)}"
     parts = [f"{begin} {status.elapsed:.1f} s: {candidates}"]
-    if status.best is not None:
-        parts.append(f"best {', '.join(part for part in (_score(status.best), _gain(status.best)) if part)}")
     if status.expected:
         parts.append(f"expected on new rows: {status.expected}")
+    elif status.best is not None:
+        told = ", ".join(part for part in (_score(status.best), _gain(status.best)) if part)
+        parts.append(f"best so far {told}")
     return f"{'; '.join(parts)}."
 
 
@@ -109,7 +113,8 @@ def _not_done(status: Status) -> str:
 
 
 def _score(best: Best) -> str:
-    return f"{best.metric} {best.score:.4g} ({printable(best.name)})"
+    """Return a score as what it is: of several, the best one on these rows looks better than it is."""
+    return f"{best.metric} {best.score:.4g} on the rows that chose it ({printable(best.name)})"
 
 
 def _gain(best: Best) -> str:

@@ -1,4 +1,4 @@
-"""Every candidate and every baseline, on the same folds."""
+"""Every candidate and every baseline; ranked are those whose scores are of the same rows."""
 
 from dataclasses import dataclass
 
@@ -33,38 +33,42 @@ class _Line:
 
 
 def leaderboard(run: Run) -> pd.DataFrame:
-    """Return the ensemble, then candidates and baselines from best to worst, then what failed or was skipped.
+    """Return the ensemble, then candidates and baselines from best to worst, then what can't be compared.
 
     The ensemble's score is the honest one (`HonestScore`), with the optimism of choosing taken off; it can
     therefore be a little below that of its best member. A candidate's is its plain out-of-fold score on
-    the rows the ensemble rests on, or, where it covers fewer, on its own rows, which its folds say.
+    the rows the ensemble rests on. Below, without a rank, come those that were pruned or ran on fewer folds,
+    so that they do not cover all of these rows: their scores are of the rows they have, on which chance may
+    have been kind. Last comes what failed or was skipped.
 
     Returns
     -------
     DataFrame
-        A row a candidate. Columns: rank (missing without a score: failures, and predictions for rows that
-        all weigh 0), name, score (in the metric's own direction), family, origin, folds (``8``, ``8×3`` for
-        three repeats of eight, ``2 of 8`` where time was short; of the ensemble, what every member has at
-        least), rounds (the joint stopping round), fit_s (core-seconds), weight (in the ensemble) and status.
+        A row a candidate. Columns: rank (missing where a score is missing or of fewer rows), name, score (in
+        the metric's own direction), family, origin, folds (``8``, ``8×3`` for three repeats of eight, ``2 of
+        8`` where it was left or time was short; of the ensemble, what every member has at least), rounds (the
+        joint stopping round), fit_s (core-seconds), weight (in the ensemble) and status.
         The status says what happened for want of time: ``cut short`` (the deadline ended a fit), ``capped``
-        (a cap on rounds did), ``faster steps`` (such as a higher learning rate), ``skipped``; ``pruned`` with
-        the reason where the search left a candidate early, whose score is that on the folds it has by then;
-        else ``ok``.
+        (a cap on rounds did), ``faster steps`` (such as a higher learning rate), ``skipped``; ``pruned``
+        where the search left a candidate early; else ``ok``. The report has the reasons.
         Numbers are rounded and long texts cut, so that a printed line fits 110 columns; the run has them
         whole.
     """
     metric = metric_named(run.task.metric, run.task.kind)
     rows = shared_rows(member_fits(run))
     weights = {member.candidate.key: member.weight for member in run.ensemble.members}
-    lines = [
-        _line(run, fit, _loss(run, fit, rows, metric), weights)
-        for fit in (*longest_of_each(run.crossfits), *run.baselines)
-    ]
-    lines.sort(key=lambda line: (np.isnan(line.loss), line.loss))
-    lines = [_ensemble_line(run, metric), *lines]
-    failed = [_failed_line(failure) for failure in run.failures]
-    table = pd.DataFrame([vars(line) for line in (*lines, *failed)]).rename(columns={"loss": "score"})
-    n_ranked = int(table["score"].notna().sum())
+    judged = _with_weight(run, rows)
+    ranked: list[_Line] = []
+    others: list[_Line] = []
+    for fit in (*longest_of_each(run.crossfits), *run.baselines):
+        line = _line(run, fit, _loss(run, fit, rows, metric), weights)
+        is_comparable = not fit.pruned and np.isin(judged, fit.rows, assume_unique=True).all()
+        (ranked if is_comparable and not np.isnan(line.loss) else others).append(line)
+    ranked.sort(key=lambda line: line.loss)
+    others.sort(key=lambda line: (np.isnan(line.loss), line.loss))
+    lines = [_ensemble_line(run, metric), *ranked, *others, *map(_failed_line, run.failures)]
+    table = pd.DataFrame([vars(line) for line in lines]).rename(columns={"loss": "score"})
+    n_ranked = 1 + len(ranked)
     table.insert(0, "rank", [*range(1, n_ranked + 1), *[None] * (len(table) - n_ranked)])
     table["score"] = _rounded(np.array([metric.score(loss) for loss in table["score"]]))
     return table.astype({"rank": "Int64", "folds": "string", "rounds": "Int64"})
@@ -125,7 +129,7 @@ def _line(run: Run, fit: CrossFit, loss: float, weights: dict[str, float]) -> _L
 
 def _status(fit: CrossFit, loss: float) -> str:
     if fit.pruned:
-        return _cut(f"pruned: {fit.pruned}", STATUS_WIDTH)
+        return "pruned"
     happened = {
         "rows weigh 0": np.isnan(loss),
         "cut short": not fit.complete,

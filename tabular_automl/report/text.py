@@ -2,11 +2,13 @@
 
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 
+from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.ensemble import Comparison
 from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.metrics import Metric, metric_named
@@ -14,11 +16,14 @@ from tabular_automl.core.run import Run
 from tabular_automl.core.schema import Severity
 from tabular_automl.ensemble.choose import longest_of_each
 from tabular_automl.report.leaderboard import leaderboard, member_fits
+from tabular_automl.search import PRIOR
 
 WIDTH = 110
 MOST_FINDINGS = 12
 MOST_LINES = 25
 MOST_CLASSES = 6
+LEAST_SECONDS = 0.05
+_GAPS = MappingProxyType({"first fit": "waiting for the first fit"})
 
 
 class TextReport(str):
@@ -35,8 +40,8 @@ def text_report(run: Run) -> TextReport:
 
     In this order: the expected score with its interval and optimism, the gain over each baseline in plain
     words, what more time would bring, what was found in the data with the way out, the data, its validation
-    and what predicts, the leaderboard, who was left early, what was skipped for want of time, failures, time
-    and how well the cores were used.
+    and what predicts, the leaderboard, who was left early and why, what was skipped for want of time,
+    failures, time and how well the cores were used.
     """
     metric = metric_named(run.task.metric, run.task.kind)
     sections = [
@@ -173,13 +178,14 @@ def _findings(run: Run, severity: Severity) -> list[str]:
 def _made(run: Run) -> list[str]:
     members = [f"{member.weight:.0%} {member.candidate.name}" for member in run.ensemble.members]
     # A candidate may have several results: taken up again on more folds, or cut short by a failure.
-    fitted = {fit.candidate.key for fit in run.crossfits}
-    tried = len(fitted | {failure.candidate.key for failure in run.failures if not failure.skipped})
+    fitted = {fit.candidate.key for fit in _without_prior(run)}
+    failed = {one.candidate.key for one in run.failures if not one.skipped and one.candidate.family != PRIOR}
+    tried = len(fitted | failed)
     lines = [
         f"Target: {_target(run)}",
         f"Validation: {run.n_folds} folds, {run.scheme}; every score is on rows its model did not see.",
         *_repeated(run),
-        f"Ensemble: {', '.join(members)}; chosen from {tried} candidate{'s' if tried > 1 else ''}.",
+        f"Ensemble: {', '.join(members)}; chosen from {tried} candidate{'s' * (tried != 1)}.",
         *_predicting(run),
     ]
     return _wrapped(lines)
@@ -191,9 +197,15 @@ def _predicting(run: Run) -> list[str]:
     for fitted in run.fitted.members:
         of_refits = sum(served.share for served in fitted.models if served.is_refit)
         by_way.setdefault(_way(of_refits, run.scheme), []).append(fitted.member.candidate.name)
+    n_members = len(run.fitted.members)
+    if len(by_way) == 1:
+        who = {1: "The one member predicts", 2: "Both members predict"}
+        return [
+            f"New rows: {who.get(n_members, f'All {n_members} members predict')} {way}." for way in by_way
+        ]
     return [
-        f"New rows: {len(names)} of {len(run.fitted.members)} members predict{'s' * (len(names) == 1)} {way}"
-        + (f": {', '.join(names)}." if len(by_way) > 1 else ".")
+        f"New rows: {len(names)} of {n_members} members predict{'s' * (len(names) == 1)} {way}: "
+        f"{', '.join(names)}."
         for way, names in by_way.items()
     ]
 
@@ -211,15 +223,15 @@ def _way(of_refits: float, scheme: str) -> str:
 def _repeated(run: Run) -> list[str]:
     """Say on how many repeats of the folds candidates were fitted, if on several."""
     most: dict[str, int] = {}
-    for fit in run.crossfits:
+    for fit in _without_prior(run):
         most[fit.candidate.key] = max(fit.n_repeats, most.get(fit.candidate.key, 1))
     found = sorted(n_repeats for n_repeats in most.values() if n_repeats > 1)
     if not found:
         return []
     repeats = f"{found[-1]}" if found[0] == found[-1] else f"{found[0]} to {found[-1]}"
     return [
-        f"Repeats: {len(found)} of {len(most)} candidates on {repeats} repeats of the folds, each dealt "
-        "anew; they are scored by the mean of a row's predictions, one from each repeat."
+        f"Repeats: {len(found)} of {len(most)} candidate{'s' * (len(most) != 1)} on {repeats} repeats of the "
+        "folds, each dealt anew; they are scored by the mean of a row's predictions, one from each repeat."
     ]
 
 
@@ -260,11 +272,24 @@ def _aligned_decimals(scores: "pd.Series[float]") -> list[str]:
     return [f"{score:.{decimals}f}" if np.isfinite(score) else "-" for score in scores]
 
 
+def _without_prior(run: Run) -> list[CrossFit]:
+    """Return the fits of candidates: the prior is none that anybody asked for."""
+    return [fit for fit in run.crossfits if fit.candidate.family != PRIOR]
+
+
 def _left_early(run: Run) -> list[str]:
-    """Say why the search left candidates before all their folds were fitted."""
-    left = [f"{fit.candidate.name}: {fit.pruned}" for fit in longest_of_each(run.crossfits) if fit.pruned]
+    """Say why candidates ended early, first the search's reasons, then the time's."""
+    fits = longest_of_each(run.crossfits)
+    left = [f"{fit.candidate.name} pruned: {fit.pruned}" for fit in fits if fit.pruned]
+    left += [f"{fit.candidate.name} {_cut_short(fit)}" for fit in fits if not fit.pruned and not fit.complete]
     more = len(left) - MOST_FINDINGS
     return [*_bullets(left[:MOST_FINDINGS]), *([f"... and {more} more"] if more > 0 else [])]
+
+
+def _cut_short(fit: CrossFit) -> str:
+    ended = [str(fold.fold) for fold in fit.folds if not fold.complete]
+    which = f"fold{'s' * (len(ended) > 1)} {', '.join(ended)}"
+    return f"cut short: the time was over before {which} had all rounds; predicted with those there are"
 
 
 def _skipped(run: Run) -> list[str]:
@@ -289,11 +314,11 @@ def _where(fold: int | None, folds_per_repeat: int) -> str:
 
 
 def _time(run: Run) -> list[str]:
-    stages = [f"{name} {seconds:.1f} s" for name, seconds in run.seconds.items() if name != "total"]
+    stages = _parts({name: seconds for name, seconds in run.seconds.items() if name != "total"})
     total = f"Total {run.seconds['total']:.1f} s" if "total" in run.seconds else ""
     interrupted = "Stopped by Ctrl-C: this is the best until then." if run.settings.get("interrupted") else ""
     versions = ", ".join(f"{name} {version}" for name, version in run.versions.items())
-    timing = ": ".join(part for part in (total, ", ".join(stages)) if part)
+    timing = ": ".join(part for part in (total, stages) if part)
     return _wrapped([line for line in (timing, *_cores(run), interrupted, versions) if line])
 
 
@@ -302,12 +327,20 @@ def _cores(run: Run) -> list[str]:
     used = run.utilisation
     if used is None:
         return []
-    gaps = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in used.without_fits.items())
+    gaps = _parts({_GAPS.get(stage, stage): seconds for stage, seconds in used.without_fits.items()})
     lines = [f"{used}{f' ({gaps})' if gaps else ''}"]
     if used.crowded:
         share = used.jobs_cpu / used.fitting
-        lines.append(f"Jobs got {share:.0%} of their cores' time: something else kept the machine busy.")
+        lines.append(
+            f"Jobs got {share:.0%} of their cores' time: the machine was busy with something else, or the "
+            "fit runs at low priority."
+        )
     return lines
+
+
+def _parts(seconds: Mapping[str, float]) -> str:
+    """Return what took how long, without what is shown as nothing."""
+    return ", ".join(f"{part} {taken:.1f} s" for part, taken in seconds.items() if taken >= LEAST_SECONDS)
 
 
 def _bullets(texts: Iterable[str]) -> list[str]:

@@ -39,6 +39,8 @@ FEWEST_ROUNDS = 0.3
 # has; not before its candidate took its fair share of the time.
 PATIENCE_FACTOR = 2.0
 PATIENCE_SECONDS = 0.5
+# However little time there is for its candidate, a fit may take so many times what was expected.
+LEAST_PATIENCE = 1.25
 # Beyond one refit of each member, refits may keep this share of the time limit from further candidates.
 REFIT_SHARE = 0.2
 
@@ -54,6 +56,14 @@ class Offer:
         """Return the offer whose fits are not stopped before they took so many times what was expected."""
         patience = max(self.request.seconds or 0.0, factor * self.seconds / self.request.n_folds)
         return replace(self, request=replace(self.request, seconds=patience))
+
+    def bounded(self, core_seconds: float) -> "Offer":
+        """Return the offer whose fits are stopped when all of them would take more than so much.
+
+        Not before they took somewhat more than was expected: what was let in is let run.
+        """
+        most = max(core_seconds, LEAST_PATIENCE * self.seconds) / self.request.n_folds
+        return replace(self, request=replace(self.request, seconds=min(self.request.seconds or most, most)))
 
 
 @dataclass(frozen=True)

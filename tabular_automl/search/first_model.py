@@ -31,8 +31,9 @@ def first_model(
     """
     budget = runtime.budget
     has_model = any(isinstance(one, CrossFit) and one.candidate.family != PRIOR for one in results)
-    failed = {one.candidate.key for one in results if isinstance(one, Failure) and not one.skipped}
-    able = [candidate for candidate in wave if candidate.key not in failed]
+    # By name: with bigger steps a candidate has another key.
+    failed = {one.candidate.name for one in results if isinstance(one, Failure) and not one.skipped}
+    able = [candidate for candidate in wave if candidate.name not in failed]
     if has_model or not budget.timed or budget.cancelled or not able:
         return ()
     costs = CostModel.of(problem.shape, results, runtime.observations.paces)

@@ -139,7 +139,11 @@ def share_out(
             offers = {candidate: below.affordable(candidate, bound) for candidate in staying}
             joined = _joined(staying, offers, WAVE_SHARE * seconds * allocation.cores)
             if all(candidate in joined for candidate in staying[:n_leaders]):
-                return dict.fromkeys(wave) | _patient(joined, seconds, allocation)
+                bounded = {
+                    candidate: offer.bounded(allocation.core_seconds(offer, bound))
+                    for candidate, offer in joined.items()
+                }
+                return dict.fromkeys(wave) | _patient(bounded, seconds, allocation)
     return dict.fromkeys(wave) | _alone(wave, seconds, allocation)
 
 

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import NamedTuple
 
-from tabular_automl.core.candidate import Candidate
+from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure, tried
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.search import Search
@@ -118,25 +119,29 @@ class _Growth:
         # Hastened, a candidate may become one that was tried.
         self._keys = {result.candidate.key for result in first}
         families = dict.fromkeys(c.family for c in starts if c.family != PRIOR)
+        # Of a family that is there for the user's own candidates alone nothing else is tried.
+        self._searched = {candidate.family for candidate in starts if candidate.origin is not Origin.USER}
         self._studies = {
             family: FamilyStudy(family, problem.shape, search, runtime.seed, mirror=mirror)
             for family in families
         }
+        self._defaults = {family: default_candidate(family, problem.shape, search) for family in families}
         self._dry: set[str] = set()
         self._n_folds = common_folds(first, problem.folds.folds_per_repeat)
         self._n_started = 0
         self._prospects = Prospects(problem, first)
         self.race = Race(problem, runtime, self._studies, self._prospects)
         for fit in _fitted(first):
-            if fit.candidate.family in self._studies:
+            # A mean over repeats has less noise than what later candidates are judged by.
+            if fit.candidate.family in self._studies and fit.n_repeats == 1:
                 losses = fold_losses(fit, problem)
                 self._studies[fit.candidate.family].know(fit.candidate, losses, seconds=fit.seconds)
 
     def requests(self) -> Iterator[Request | None]:
         """Propose one after the other; None while only results under way can tell what to do."""
         while not self._runtime.budget.over:
-            request = self.race.promoted() or self._start_another()
-            if request is None and self.race.n_under_way == 0:
+            request = self.race.promoted(self._core_seconds()) or self._start_another()
+            if request is None and not self.race.under_way:
                 return
             yield request
 
@@ -145,7 +150,8 @@ class _Growth:
         self.race.take(result)
         chosen = self._prospects.chosen
         if chosen is not None:
-            self._runtime.tracker.ensemble(self._prospects.loss, len(chosen.weighted), chosen.pool.rows)
+            loss = chosen.pool.loss(chosen.weights)
+            self._runtime.tracker.ensemble(loss, len(chosen.weighted), chosen.pool.rows)
 
     def _start_another(self) -> Request | None:
         """Let the most promising candidate start, if there are time and place for it."""
@@ -158,6 +164,8 @@ class _Growth:
                 self._n_started += 1
                 return self.race.start(arm, offer, _fitted(self._seen))
             arms.remove(arm)
+            if arm.source is Source.PORTFOLIO and self._may_tune(arm.family):
+                arms.append(Arm(arm.family, Source.STUDY))
         return None
 
     @property
@@ -174,9 +182,9 @@ class _Growth:
             # Counts are what is short, so that costs don't matter and no clock is read.
             allocation = Allocation(CostModel(self._problem.shape), self._n_folds, budget.cores)
             return _Means(float("inf"), float("inf"), allowed - self._n_started, allocation)
-        places = allowed - race.n_under_way - sum(not fit.pruned for fit in _fitted(race.finished))
-        seconds = (budget.remaining - self._kept_seconds()) / SAFETY - race.seconds_to_come / budget.cores
-        core_seconds = seconds * budget.cores
+        places = allowed - len(race.under_way) - sum(not fit.pruned for fit in _fitted(race.finished))
+        core_seconds = self._core_seconds() / SAFETY - race.seconds_to_come
+        seconds = core_seconds / budget.cores
         costs = CostModel.of(self._problem.shape, self._seen, self._runtime.observations.paces)
         allocation = Allocation(
             costs,
@@ -188,6 +196,11 @@ class _Growth:
             search=self._search,
         )
         return _Means(core_seconds, CANDIDATE_SHARE * seconds, places, allocation)
+
+    def _core_seconds(self) -> float:
+        """Return the core-seconds that are left for growing; infinite where counts are what is short."""
+        budget = self._runtime.budget
+        return (budget.remaining - self._kept_seconds()) * budget.cores if budget.timed else float("inf")
 
     def _kept_seconds(self) -> float:
         """Return the wall seconds that repeats and refits need."""
@@ -204,22 +217,33 @@ class _Growth:
 
     def _arms(self) -> list[Arm]:
         """Return where a next candidate may come from, in the portfolio's order of families."""
-        budget = self._runtime.budget
-        is_bounded = budget.counted or budget.timed
-        sizes = Counter(family for family, _ in {(r.candidate.family, r.candidate.key) for r in self._seen})
-        fitted = {fit.candidate.family for fit in _fitted(self._seen)}
-        waiting = dict.fromkeys(candidate.family for candidate in self._waiting)
+        waiting = {candidate.family for candidate in self._waiting}
+        sizes = self._sizes()
         arms = []
         for family in self._studies:
-            has_failed = family not in fitted and sizes[family] >= MOST_FAILURES
+            has_failed = family not in self._fitted_families and sizes[family] >= MOST_FAILURES
             if has_failed or sizes[family] >= self._search.bound(family):
                 continue
             if family in waiting:
                 arms.append(Arm(family, Source.PORTFOLIO))
-            may_tune = family not in waiting or sizes[family] >= TUNED_AFTER
-            if is_bounded and may_tune and family in fitted and family not in self._dry:
+            if (family not in waiting or sizes[family] >= TUNED_AFTER) and self._may_tune(family):
                 arms.append(Arm(family, Source.STUDY))
         return arms
+
+    def _may_tune(self, family: str) -> bool:
+        budget = self._runtime.budget
+        is_bounded = budget.counted or budget.timed
+        is_able = family in self._fitted_families and family not in self._dry
+        return is_bounded and is_able and family in self._searched
+
+    def _sizes(self) -> Counter[str]:
+        """By family, how many candidates were started."""
+        started = [*(result.candidate for result in self._seen), *self.race.under_way]
+        return Counter(family for family, _ in {(one.family, one.key) for one in started})
+
+    @property
+    def _fitted_families(self) -> set[str]:
+        return {fit.candidate.family for fit in _fitted(self._seen)}
 
     def _value(self, arm: Arm, arms: Sequence[Arm], means: _Means) -> float:
         """Return what the arm's next candidate promises for what it costs."""
@@ -227,7 +251,7 @@ class _Growth:
         if not self._runtime.budget.timed:
             return gain
         waiting = (c for c in self._waiting if arm.source is Source.PORTFOLIO and c.family == arm.family)
-        likely = next(waiting, default_candidate(arm.family, self._problem.shape))
+        likely = next(waiting, self._defaults[arm.family])
         seconds = means.allocation.offer(likely, LADDER[0]).seconds
         seconds *= self._prospects.share_run(arm, rungs(self._n_folds))
         return gain / (seconds + means.core_seconds / means.places)
@@ -259,9 +283,16 @@ class _Growth:
         return offer
 
     def _affordable(self, candidate: Candidate, means: _Means) -> Offer | None:
-        if self._runtime.budget.timed:
-            return means.allocation.affordable(candidate, means.most_seconds)
-        return Offer(Request(candidate, self._n_folds), 0.0)
+        if not self._runtime.budget.timed:
+            return Offer(Request(candidate, self._n_folds), 0.0)
+        offer = means.allocation.affordable(candidate, means.most_seconds)
+        return offer if offer is None or self._wall_seconds(offer) <= means.most_seconds else None
+
+    def _wall_seconds(self, offer: Offer) -> float:
+        """Return how long an offer takes at least, prefix after prefix."""
+        a_fold, cores = offer.seconds / offer.request.n_folds, self._runtime.budget.cores
+        steps = zip((0, *rungs(self._n_folds)), rungs(self._n_folds), strict=False)
+        return a_fold * sum(ceil((longer - shorter) / cores) for shorter, longer in steps)
 
 
 def _fitted(results: Sequence[CrossFit | Failure]) -> list[CrossFit]:

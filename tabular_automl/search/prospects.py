@@ -1,13 +1,13 @@
 """What the next candidate may bring the ensemble, judged by what the last ones brought."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
-from tabular_automl.ensemble import Chosen, choose
+from tabular_automl.ensemble import choose, marginal_gain
 
 # Core-seconds for one look at the ensemble so far.
 SECONDS_A_LOOK = 0.05
@@ -40,9 +40,9 @@ class Arm(NamedTuple):
 class Prospects:
     """The ensemble so far, and what each arm promises it.
 
-    An arm's expected gain is the mean of what its candidates brought, the last one counting most, and of a
-    prior: a share of what the ensemble would lose without the arm's family; for the first
-    of a family, all of what the best one brought.
+    An arm's expected gain is the mean of what its candidates brought (`marginal_gain`), the last one counting
+    most, and of a prior: a share of what the ensemble would lose without the arm's family; for the first of a
+    family, all of what the best one brought. What is under way counts as if it brought its share already.
 
     Parameters
     ----------
@@ -55,8 +55,6 @@ class Prospects:
     ----------
     chosen
         The ensemble so far, from a quick look; None without a candidate.
-    loss
-        Its loss on the rows its candidates share; infinite without one.
     in_vain
         How many candidates in a row brought nothing.
     """
@@ -64,39 +62,45 @@ class Prospects:
     def __init__(self, problem: Problem, first: Sequence[CrossFit | Failure]) -> None:
         self._problem = problem
         self._results = list(first)
-        self.chosen, self.loss = self._look(self._results)
+        self.chosen = choose(problem, self._results, look=SECONDS_A_LOOK)
         self.in_vain = 0
         self._priors = self._marginal_gains()
         self._gains: dict[Arm, list[float]] = {}
-        self._n_added = 0
+        self._n_started = 0
         self._last: dict[Arm, int] = {}
-        self._started: Counter[Arm] = Counter()
+        self._under_way: Counter[Arm] = Counter()
+        self._ended: Counter[Arm] = Counter()
         self._completed: Counter[Arm] = Counter()
+
+    def start(self, arm: Arm) -> None:
+        """Take note that a candidate of an arm starts."""
+        self._n_started += 1
+        self._last[arm] = self._n_started
+        self._under_way[arm] += 1
 
     def add(self, arm: Arm, result: CrossFit | Failure) -> None:
         """Learn what came of a candidate: completed, left early or failed."""
-        before = self.loss
         self._results.append(result)
-        self._started[arm] += 1
-        self._n_added += 1
-        self._last[arm] = self._n_added
+        self._under_way[arm] -= 1
+        self._ended[arm] += 1
         gain = 0.0
         if isinstance(result, CrossFit) and not result.pruned:
             self._completed[arm] += 1
-            self.chosen, self.loss = self._look(self._results)
-            gain = _relative(before, self.loss)
+            self.chosen = choose(self._problem, self._results, look=SECONDS_A_LOOK)
+            gain = self._gain_of([result.candidate.key])
         self._gains.setdefault(arm, []).append(gain)
         self.in_vain = 0 if gain > LEAST_GAIN else self.in_vain + 1
 
     def gain(self, arm: Arm, arms: Sequence[Arm]) -> float:
         """Return by which share the arm's next candidate is expected to lower the loss, among these arms."""
         best = max(self._expected(other) for other in arms)
-        waited = 1 + self._n_added - self._last.get(arm, 0)
-        return max(self._expected(arm), LEAST_SHARE * waited * best) or 1.0
+        waited = 1 + self._n_started - self._last.get(arm, 0)
+        expected = max(self._expected(arm), LEAST_SHARE * waited * best) or 1.0
+        return expected / (1 + self._under_way[arm])
 
     def share_run(self, arm: Arm, rungs: Sequence[int]) -> float:
         """Return which share of its folds the arm's next candidate is expected to run before it is left."""
-        completed = (1 + self._completed[arm]) / (2 + self._started[arm])
+        completed = (1 + self._completed[arm]) / (2 + self._ended[arm])
         first = rungs[0] / rungs[-1]
         return first + (1 - first) * completed
 
@@ -110,22 +114,10 @@ class Prospects:
 
     def _marginal_gains(self) -> Mapping[str, float]:
         """By family, what the next of it is expected to bring: a share of what it brought so far."""
-        sizes = Counter(result.candidate.family for result in self._results)
-        carrying = {fit.candidate.family for fit, _ in self.chosen.weighted} if self.chosen else set()
-        gains = {}
-        for family, size in sizes.items():
-            others = [result for result in self._results if result.candidate.family != family]
-            without = self._look(others)[1] if family in carrying else self.loss
-            gains[family] = NEXT_SHARE * _relative(without, self.loss) / size
-        return gains
+        keys: dict[str, set[str]] = {}
+        for result in self._results:
+            keys.setdefault(result.candidate.family, set()).add(result.candidate.key)
+        return {family: NEXT_SHARE * self._gain_of(some) / len(some) for family, some in keys.items()}
 
-    def _look(self, results: Sequence[CrossFit | Failure]) -> tuple[Chosen | None, float]:
-        chosen = choose(self._problem, results, look=SECONDS_A_LOOK)
-        return chosen, float("inf") if chosen is None else chosen.pool.loss(chosen.weights)
-
-
-def _relative(before: float, after: float) -> float:
-    """Return by which share a loss fell; all of it where there was none before."""
-    if before == float("inf"):
-        return 1.0
-    return max(0.0, (before - after) / before) if before > 0 else 0.0
+    def _gain_of(self, keys: Collection[str]) -> float:
+        return 0.0 if self.chosen is None else marginal_gain(self.chosen, keys, seconds=SECONDS_A_LOOK)

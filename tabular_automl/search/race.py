@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit import Request, Runtime
@@ -15,8 +16,10 @@ from tabular_automl.search.prospects import Arm, Prospects, Source
 from tabular_automl.search.pruning import rungs
 from tabular_automl.search.study import FamilyStudy
 
-# A candidate that ended early is a candidate all the same if it has this share of its folds.
-LEAST_FOLDS = 0.5
+# A candidate that ended early is one all the same if it has this share of its folds, and so many: with a
+# single fold, the stopping round was chosen on the very rows that score it.
+LEAST_SHARE = 0.5
+FEWEST_FOLDS = 2
 
 
 @dataclass(eq=False)
@@ -48,9 +51,11 @@ class Trial:
 
     @property
     def seconds_to_come(self) -> float:
-        """Core-seconds it still takes if it goes all the way."""
-        done = 0 if self.reached is None else len(self.reached.folds)
-        return self.offer.seconds * (1 - done / self.n_folds)
+        """Core-seconds it still takes if it goes all the way, by what its folds took so far."""
+        if self.reached is None:
+            return self.offer.seconds
+        done = len(self.reached.folds)
+        return self.reached.seconds / done * (self.n_folds - done)
 
 
 class Race:
@@ -58,7 +63,8 @@ class Race:
 
     After each prefix a candidate goes on, unless even an optimistic bound says that it can't lower the loss
     of the ensemble so far (`could_enter`), or its family's pruner leaves it and the ensemble would gain
-    nothing from it as it stands.
+    nothing from it as it stands. Within its first fit it is left when it is far behind others of its family
+    (`bar_for`), without a look at the ensemble.
 
     Parameters
     ----------
@@ -91,9 +97,9 @@ class Race:
         self.finished: list[CrossFit | Failure] = []
 
     @property
-    def n_under_way(self) -> int:
+    def under_way(self) -> list[Candidate]:
         """Candidates on their way."""
-        return len(self._trials)
+        return [trial.offer.request.candidate for trial in self._trials.values()]
 
     @property
     def seconds_to_come(self) -> float:
@@ -107,11 +113,21 @@ class Race:
         offer = replace(offer, request=replace(offer.request, bar=bar))
         trial = Trial(arm, offer, deque(rungs(offer.request.n_folds)))
         self._trials[candidate.key] = trial
+        self._prospects.start(arm)
+        self._runtime.tracker.on_its_way(candidate)
         return self._next_prefix(trial)
 
-    def promoted(self) -> Request | None:
-        """Return the next prefix of a candidate that goes on, if there is one."""
-        return self._next_prefix(self._promoted.popleft()) if self._promoted else None
+    def promoted(self, core_seconds: float) -> Request | None:
+        """Return the next prefix of a candidate that goes on, if there is one for which so much time will do.
+
+        Whoever turns out to need more than there is ends where it is.
+        """
+        while self._promoted:
+            trial = self._promoted.popleft()
+            if trial.seconds_to_come <= core_seconds:
+                return self._next_prefix(trial)
+            self._end(trial, _cut(trial))
+        return None
 
     def take(self, result: CrossFit | Failure) -> None:
         """Take in what came of a candidate's prefix."""
@@ -129,7 +145,7 @@ class Race:
             if trial.reached is None:
                 del self._trials[trial.offer.request.candidate.key]
             else:
-                self._end(trial, _cut(trial, trial.reached))
+                self._end(trial, _cut(trial))
 
     def _next_prefix(self, trial: Trial) -> Request:
         trial.asked = trial.prefixes.popleft()
@@ -140,13 +156,11 @@ class Race:
         if fit.pruned:  # it fell behind its bar
             self._end(trial, fit)
         elif len(fit.folds) < trial.asked:  # the time was over, or a fold was lost
-            self._end(trial, _cut(trial, fit))
+            self._end(trial, _cut(trial))
         elif not trial.prefixes:
             self._end(trial, fit)
         elif reason := self._reason_to_leave(trial, fit):
-            left = replace(fit, pruned=reason)
-            self._runtime.leave(left)
-            self._end(trial, left)
+            self._end(trial, replace(fit, pruned=reason))
         else:
             self._promoted.append(trial)
 
@@ -158,15 +172,12 @@ class Race:
         entry = could_enter(self._problem, chosen, fit, self._runtime.seed)
         on_folds = f"after {len(fit.folds)} of {trial.n_folds} folds"
         if not entry.possible:
-            return (
-                f"{on_folds} even a bound at its best is {entry.upper:+.2%} of the ensemble's loss: "
-                "it can't lower it"
-            )
+            return f"{on_folds}: at the very best the ensemble would gain {entry.upper:.2%}"
         if trial.arm.source is Source.STUDY and self._study(trial).report(
             fit.candidate, fold_losses(fit, self._problem)
         ):
             # Worse alone than the best of its family, it may still be what the ensemble lacks.
-            return "" if entry.gain > 0 else f"{on_folds} it is behind the best of its family"
+            return "" if entry.gain > 0 else f"{on_folds}: it is behind the best of its family"
         return ""
 
     def _end(self, trial: Trial, result: CrossFit | Failure) -> None:
@@ -174,6 +185,9 @@ class Race:
         del self._trials[candidate.key]
         if trial in self._promoted:
             self._promoted.remove(trial)
+        if isinstance(result, CrossFit) and result.pruned and not result.folds[-1].given_up:
+            self._runtime.leave(result)
+        self._runtime.tracker.at_its_end(candidate)
         self.finished.append(result)
         self._prospects.add(trial.arm, result)
         self._tell(trial, result)
@@ -196,8 +210,11 @@ class Race:
         return self._studies[trial.arm.family]
 
 
-def _cut(trial: Trial, fit: CrossFit) -> CrossFit:
+def _cut(trial: Trial) -> CrossFit:
     """Return what there is of a candidate that ended early, pruned where that is too little to weigh it."""
-    if len(fit.folds) >= LEAST_FOLDS * trial.n_folds:
+    fit, n_folds = trial.reached, trial.n_folds
+    if fit is None:
+        raise ValueError(f"{trial.offer.request.candidate.name} has not come to anything yet.")
+    if len(fit.folds) >= max(min(FEWEST_FOLDS, n_folds), LEAST_SHARE * n_folds):
         return fit
-    return replace(fit, pruned=f"it ended after {len(fit.folds)} of {trial.n_folds} folds")
+    return replace(fit, pruned=f"after {len(fit.folds)} of {n_folds} folds: there was no time for the others")

@@ -35,7 +35,7 @@ from tabular_automl.core.search import Search
 from tabular_automl.core.seeds import derive_rng
 from tabular_automl.core.table import Table
 from tabular_automl.core.task import TaskKind
-from tabular_automl.crossfit import Request, Runtime, Workers, cross_fit, load_models
+from tabular_automl.crossfit import Request, Runtime, cross_fit, load_models, start_workers
 from tabular_automl.ensemble import choose
 from tabular_automl.ingest import canonicalise, ingest
 from tabular_automl.learners import learner_for
@@ -85,7 +85,7 @@ def curve(system: str, split: Path, seconds: float) -> list[dict[str, float]]:
         search=Search(),
     )  # fmt: skip
     budget = Budget.start(options)
-    with Workers.start(budget, None) as workers:
+    with start_workers(budget, None) as workers:
         problem = ingest(train, options)
         with Runtime.open(problem, options, budget, workers) as runtime:
             results = SEARCHES[system](problem, options, runtime)

@@ -1,3 +1,4 @@
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import tabular_automl as ta
 from tabular_automl.cli import fit as room
 from tabular_automl.cli import main
+from tabular_automl.core.progress import Event
 
 
 class StopError(Exception):
@@ -82,7 +84,7 @@ def test_warnings_and_an_ambiguous_target_are_said_before_the_fit(
 ) -> None:
     assert main(doubtful) == 0
     lines = capsys.readouterr().err.splitlines()
-    said = [i for i, line in enumerate(lines) if line.startswith("tabular-automl: notice:")]
+    said = [i for i, line in enumerate(lines) if " notice: " in line]
     assert "grade" in lines[said[0]]
     assert "task=" in lines[said[0]]
     assert any(line.startswith("tabular-automl: warning:") and "'k'" in line for line in lines)
@@ -102,7 +104,8 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
         "fit t.csv --target y --task binary --metric log_loss --time-limit 9.5 --max-candidates 3 --n-jobs 2 "
         "--seed 7 --weight w --groups g --time-column t --families lightgbm,linear --run-dir r --strict "
         "--missing-target drop --quiet --sampler grid --pruner halving --without catboost "
-        "--space lightgbm.num_leaves=8:64"
+        "--space lightgbm.num_leaves=8:64 --folds 4 --candidate linear --most-candidates linear=2 "
+        "--candidate lightgbm:num_leaves=7,extra_trees=true --no-portfolio"
     )
     main([*arguments.split(), "--out", str(tmp_path / "m")])
     assert asked == {
@@ -118,7 +121,16 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
         "groups": "g",
         "time_column": "t",
         "families": ["lightgbm", "linear"],
-        "search": ta.Search("grid", "halving", {"lightgbm": {"num_leaves": (8, 64)}}, ["catboost"]),
+        "splitter": 4,
+        "candidates": [("linear", {}), ("lightgbm", {"num_leaves": 7, "extra_trees": True})],
+        "search": ta.Search(
+            "grid",
+            "halving",
+            {"lightgbm": {"num_leaves": (8, 64)}},
+            ["catboost"],
+            {"linear": 2},
+            portfolio=False,
+        ),
         "run_dir": "r",
         "strict": True,
         "missing_target": "drop",
@@ -129,6 +141,54 @@ def test_every_option_reaches_fit(asked: dict[str, Any], tmp_path: Path) -> None
 def test_without_a_limit_the_engine_decides(asked: dict[str, Any], tmp_path: Path) -> None:
     main(["fit", "t.csv", "--target", "y", "--out", str(tmp_path / "m")])
     assert asked["time_limit"] == "auto"
+
+
+def test_a_run_may_have_no_limit(asked: dict[str, Any], tmp_path: Path) -> None:
+    main(["fit", "t.csv", "--target", "y", "--out", str(tmp_path / "m"), "--time-limit", "none"])
+    assert asked["time_limit"] is None
+
+
+def test_a_result_after_ctrl_c_says_so(
+    train: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Event] = []
+
+    def press(event: Event) -> None:
+        seen.append(event)
+        if "linear/" in event.message and not any("Stopping" in one.message for one in seen):
+            signal.raise_signal(signal.SIGINT)
+
+    def fit(*table: Any, **options: Any) -> ta.Model:
+        return ta.fit(*table, **{**options, "progress": press})
+
+    monkeypatch.setattr(room, "fit", fit)
+    told = ["--target", "price", "--out", str(tmp_path / "m"), "--families", "linear,lightgbm"]
+    assert main(["fit", str(train), *told, "--max-candidates", "4", "--n-jobs", "1"]) == 0
+    assert "Stopped by Ctrl-C: this is the best until then." in capsys.readouterr().out
+    assert [event.message.startswith("Stopping as asked") for event in seen].count(True) == 1
+
+
+def test_names_from_data_do_not_command_a_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=80)
+    frame = pd.DataFrame({"a\x1b[2Jb": x, "k\x1b[31m": 1, "y": np.where(x > 0, "up\x1b]0;x\x07", "down")})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    out, kept = str(tmp_path / "m"), str(tmp_path / "run")
+    arguments = ["fit", str(tmp_path / "t.csv"), "--target", "y", "--out", out, "--families", "linear"]
+    assert main([*arguments, "--max-candidates", "1", "--n-jobs", "1", "--run-dir", kept]) == 0
+    for command in (["report", out], ["history", kept], ["history", kept, "--show", "events"]):
+        assert main(command) == 0
+    assert main([*arguments, "--target", "y\x1b[2J"]) == 2
+    printed = capsys.readouterr()
+    for text in (printed.out, printed.err):
+        assert "\x1b" not in text
+        assert "\x07" not in text
+    assert "k\\x1b[31m" in printed.err
+    assert "a\\x1b[2Jb" in printed.out
+    assert "<NA>" not in printed.out
+    assert "NaN" not in printed.out
 
 
 def test_the_place_is_checked_before_the_fit(

@@ -7,6 +7,9 @@ import pytest
 
 import tabular_automl as ta
 from tabular_automl.cli import main
+from tabular_automl.core.candidate import Candidate, Recipe
+from tabular_automl.crossfit import Request, RunFacts, RunStore
+from tabular_automl.crossfit.request_outcome import RequestOutcome
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +62,28 @@ def test_numbers_and_hyperparameters_survive_csv_and_json(
     records = json.loads(capsys.readouterr().out)
     assert [record["params"] for record in records] == expected["params"].tolist()
     assert [record["state"] for record in records] == expected["state"].tolist()
+
+
+def test_the_overview_shows_a_candidate_once_by_its_longest_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunStore.open(tmp_path / "run") as store:
+        store.begin(RunFacts("p", "d", "f", "log_loss", "roc_auc", 0, {}, {}))
+        recipes = (Recipe("linear", (("hinges", n),)) for n in (1, 2))
+        long, short = (Candidate("linear", (), one, label=f"r{n}") for n, one in enumerate(recipes, start=1))
+        for one, n_folds in ((long, 1), (short, 1), (long, 8)):
+            number = store.put_request(Request(one, n_folds))
+            store.put_result(number, RequestOutcome("fitted", 1.0, "", n_folds, 1, 0.5, 0.5))
+        store.end("finished")
+    assert main(["history", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "candidates requests fitted" in " ".join(lines[1].split())
+    assert " 2 3 3 " in " ".join(lines[2].split())
+    shown = [line.split() for line in lines if "linear/" in line]
+    assert [line[1] for line in shown] == ["linear/r2", "linear/r1"]
+    assert [line[5] for line in shown] == ["1", "8"]
+    assert main(["history", str(tmp_path / "run"), "--show", "candidates"]) == 0
+    assert sum("linear/" in line for line in capsys.readouterr().out.splitlines()) == 3
 
 
 def test_the_history_goes_to_a_file(

@@ -55,4 +55,47 @@ def test_a_change_of_another_form_is_refused(text: str, capsys: pytest.CaptureFi
 
 def test_a_change_without_meaning_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*FIT, "--space", "lightgbm.num_leaves=64:8"]) == 2
-    assert "from high to low; swap the two" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--space of lightgbm: " in told
+    assert "from high to low; swap the two. The form is FAMILY.PARAMETER=LOW:HIGH" in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--space", "lightgbm.a=1", "--space", "lightgbm.a=2"], "--space is given twice for lightgbm.a"),
+        (["--most-candidates", "a=1", "--most-candidates", "a=2"], "--most-candidates is given twice for a"),
+        (["--most-candidates", "a=1", "--without", "a"], "most_candidates speaks of 'a', which without"),
+    ],
+)
+def test_what_is_said_twice_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*FIT, *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_bounds_and_the_portfolio_can_be_said() -> None:
+    search = said("--most-candidates", "linear=2", "--most-candidates", "catboost=1", "--no-portfolio")
+    assert search.most_candidates == {"linear": 2, "catboost": 1}
+    assert not search.portfolio
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("linear", ("linear", {})),
+        ("lightgbm:num_leaves=7,extra_trees=true", ("lightgbm", {"num_leaves": 7, "extra_trees": True})),
+        ("my.package:Own", ("my.package:Own", {})),
+        ("my.package:Own:a=sqrt", ("my.package:Own", {"a": "sqrt"})),
+    ],
+)
+def test_a_candidate_is_a_family_with_values(text: str, expected: object) -> None:
+    assert build_parser().parse_args([*FIT, "--candidate", text]).candidate == [expected]
+
+
+@pytest.mark.parametrize("text", ["a=1", "lightgbm:a=1,a=2", "lightgbm:a=", "lightgbm:a=1,,b=2"])
+def test_a_candidate_of_another_form_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        build_parser().parse_args([*FIT, "--candidate", text])
+    assert "is not of the form FAMILY or FAMILY:NAME=VALUE" in capsys.readouterr().err

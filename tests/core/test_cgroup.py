@@ -6,7 +6,7 @@ import pytest
 
 from tabular_automl.core import budget
 from tabular_automl.core.budget import available_cores
-from tabular_automl.core.cgroup import group_cores, group_memory
+from tabular_automl.core.cgroup import group_cores, group_memory, group_oom_kills
 
 GB = 2**30
 V1_NONE = "9223372036854771712"
@@ -150,3 +150,19 @@ def test_this_machine_answers_sensibly():
     assert cores is None or 0 < cores < 10_000
     assert memory is None or 2**20 < memory < 2**50
     assert available_cores() >= 1
+
+
+def test_processes_ended_for_memory_are_counted_in_the_own_group_alone(tmp_path):
+    of_all = "low 0\nhigh 0\nmax 12\noom 9\noom_kill 9\noom_group_kill 0"
+    files = {"memory.events": of_all, "box/memory.events": "max 3\noom 1\noom_kill 2"}
+    root = system(tmp_path / "v2", ["0::/box"], [V2_MOUNT.format(root="/")], files)
+    assert group_oom_kills(root) == 2
+    files = {"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 5"}
+    root = system(tmp_path / "v1", ["4:memory:/"], [V1_MEMORY.format(root="/")], files)
+    assert group_oom_kills(root) == 5
+
+
+def test_processes_ended_for_memory_may_be_unknown(tmp_path):
+    assert group_oom_kills(tmp_path) is None
+    files = {"memory/memory.oom_control": "oom_kill_disable 0\nunder_oom 0"}  # as kernels before 4.13 have it
+    assert group_oom_kills(system(tmp_path, ["4:memory:/"], [V1_MEMORY.format(root="/")], files)) is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tabular_automl.core.memory import held_memory, memory_limit
+from tabular_automl.core.memory import bytes_in_memory, held_memory, is_in_memory, memory_limit
 
 
 def test_it_is_no_more_than_the_machine_has() -> None:
@@ -67,3 +67,28 @@ def test_what_a_process_holds_may_be_unknown(tmp_path: Path) -> None:
     (tmp_path / "proc" / "1").mkdir(parents=True)
     (tmp_path / "proc" / "1" / "status").write_text("Name:\tinit\nVmRSS:\t 10 kB\n", encoding="ascii")
     assert held_memory(1, tmp_path) is None
+
+
+def test_pages_shared_with_others_are_not_held(tmp_path: Path) -> None:
+    (tmp_path / "proc" / "7").mkdir(parents=True)
+    status = "RssAnon:\t 10 kB\nRssFile:\t 50 kB\nRssShmem:\t 900 kB\n"
+    (tmp_path / "proc" / "7" / "status").write_text(status, encoding="ascii")
+    assert held_memory(7, tmp_path) == 10 * 1024
+
+
+def test_files_in_memory_take_their_size_of_it_once(tmp_path: Path) -> None:
+    disk, fast = tmp_path / "a disk", tmp_path / "a disk" / "fast one"
+    (fast / "below").mkdir(parents=True)
+    (fast / "below" / "matrix").write_bytes(bytes(5_000))
+    (fast / "model").write_bytes(bytes(70))
+    assert bytes_in_memory(fast, tmp_path) == 0  # the system does not say
+    mounts = tmp_path / "proc" / "self" / "mountinfo"
+    mounts.parent.mkdir(parents=True)
+    escaped = str(fast.resolve()).replace(" ", "\\040")
+    lines = ["21 1 0:19 / / rw - ext4 /dev/sda1 rw", f"22 21 0:20 / {escaped} rw shared:1 - tmpfs tmpfs rw"]
+    mounts.write_text("\n".join(lines), encoding="utf-8")
+    assert bytes_in_memory(fast, tmp_path) == 5_070
+    assert bytes_in_memory(fast / "below", tmp_path) == 5_000
+    assert bytes_in_memory(disk, tmp_path) == 0
+    assert (is_in_memory(fast, tmp_path), is_in_memory(disk, tmp_path)) == (True, False)
+    assert bytes_in_memory(fast / "gone", tmp_path) == 0

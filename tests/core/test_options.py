@@ -46,6 +46,8 @@ from tabular_automl.core.options import Options
         ({"existing": "score"}, r"existing='score' is a text, not predictions.*df\['score'\]"),
         ({"run_dir": 3}, "run_dir is 3"),
         ({"run_dir": ""}, "run_dir is ''"),
+        ({"progress": "no"}, "progress is 'no'; give True, False, None, or a function"),
+        ({"progress": 1}, "progress is 1; give True"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
@@ -60,6 +62,7 @@ def test_a_task_of_several_classes_may_turn_out_binary() -> None:
 
 def test_scalars_of_numpy_are_plain_values() -> None:
     options = Options("y", seed=np.int64(3), n_jobs=np.int32(1), time_limit=np.float64(9))  # type: ignore[arg-type]
+    assert Options("y", progress=np.bool_(False)).progress is False  # type: ignore[arg-type]
     assert [type(value) for value in (options.seed, options.n_jobs, options.time_limit)] == [int, int, float]
     params = freeze_params(
         {"num_leaves": np.int64(7), "extra_trees": np.bool_(True), "lambda_l2": np.float32(0.5)}

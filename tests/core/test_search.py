@@ -1,7 +1,9 @@
 """What the user may say about the search: read once, refused at once."""
 
 import copy
+import dataclasses
 import json
+import pickle
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,15 @@ from tabular_automl.core.search import Search
         ({"without": "catboost"}, r"without is 'catboost'; give a list, such as without=\['catboost'\]"),
         ({"without": 3}, "without is 3"),
         ({"without": [3]}, "without holds 3"),
+        ({"spaces": {"lightgbm": {}}}, "spaces says nothing of 'lightgbm'"),
+        (
+            {"spaces": {"catboost": {"depth": 4}}, "without": ["catboost"]},
+            "spaces speaks of 'catboost', which without forbids",
+        ),
+        (
+            {"most_candidates": {"catboost": 4}, "without": ["catboost"]},
+            "most_candidates speaks of 'catboost', which without forbids",
+        ),
         ({"most_candidates": 3}, "most_candidates is 3. Give whole numbers"),
         ({"most_candidates": {"catboost": 1.5}}, "sets 'catboost' to 1.5"),
         ({"most_candidates": {"catboost": True}}, "sets 'catboost' to True"),
@@ -57,6 +68,17 @@ def test_a_record_does_not_change_with_what_it_was_made_of() -> None:
     spaces["lightgbm"]["depth"] = 3
     options.append(16)
     assert search.spaces == {"lightgbm": {"num_leaves": [4, 8]}}
+
+
+def test_a_record_cannot_be_changed_and_serves_as_a_key() -> None:
+    spaces: Any = {"lightgbm": {"num_leaves": (4, 8)}}
+    search = Search(spaces=spaces, most_candidates={"linear": 2})
+    for mapping in (search.spaces, search.spaces["lightgbm"], search.most_candidates):
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            mapping["x"] = 3  # type: ignore[index]
+    copies = (Search(spaces=spaces, most_candidates={"linear": 2}), pickle.loads(pickle.dumps(search)))  # noqa: S301
+    assert {search, *copies} == {search}
+    assert dataclasses.replace(search, sampler="grid").spaces == search.spaces
 
 
 def test_scalars_of_numpy_are_plain_values() -> None:

@@ -8,7 +8,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tabular_automl.crossfit.workers import InProcessWorkers, ProcessWorkers, Workers
+from tabular_automl.crossfit.in_process_workers import InProcessWorkers
+from tabular_automl.crossfit.process_workers import ProcessWorkers
+from tabular_automl.crossfit.workers import Workers
 
 
 @pytest.fixture(scope="session")

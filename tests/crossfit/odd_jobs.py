@@ -71,3 +71,27 @@ class Deaf:
     def run(self, should_stop: Callable[[], bool]) -> None:
         self.started.touch()
         ctypes.PyDLL(None).sleep(600)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Hold some bytes."""
+
+    n_bytes: int
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        held = bytearray(b"x") * self.n_bytes
+        time.sleep(600)
+        del held
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """Close all files, the pipe to the driver too, and end some time later with exit code 7."""
+
+    seconds: float
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        os.closerange(3, 256)
+        time.sleep(self.seconds)
+        os._exit(7)

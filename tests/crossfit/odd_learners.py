@@ -138,6 +138,11 @@ def _be_alone(cell: Path) -> None:
     cell.unlink()
 
 
+class SavelessModel(OddModel):
+    def save(self, folder: Path, rounds: int | None = None) -> None:
+        pass
+
+
 class Quitter(Odd):
     """Gives up, bar or no bar."""
 
@@ -145,6 +150,51 @@ class Quitter(Odd):
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         return replace(super().fit(train, held_out, params, context), given_up=True)
+
+
+class NumpyTruths(Odd):
+    """Says what it has to say by comparing arrays."""
+
+    family: ClassVar[str] = "odd_learners:NumpyTruths"
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        outcome = super().fit(train, held_out, params, context)
+        return FitOutcome(outcome.model, outcome.curve, np.True_, np.bool_(dict(params)["given_up"]))  # type: ignore[arg-type]
+
+
+class Saveless(Odd):
+    """Its model writes no file."""
+
+    family: ClassVar[str] = "odd_learners:Saveless"
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        return FitOutcome(SavelessModel(0.0, 2, 1), np.array([2.0, 1.0]))
+
+
+class Dreamer(Odd):
+    """Makes a file, ``cell``, when it is to predict, and then takes half a minute for it."""
+
+    family: ClassVar[str] = "odd_learners:Dreamer"
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        return FitOutcome(DreamerModel(str(dict(params)["cell"])), np.ones(1))
+
+    def load(self, folder: Path) -> FittedModel:
+        return DreamerModel(load_state(folder).facts["cell"])
+
+
+@dataclass(frozen=True, eq=False)
+class DreamerModel:
+    cell: str
+    rounds: int = 1
+
+    def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
+        Path(self.cell).touch()
+        time.sleep(30)
+        return np.zeros((len(X), 1))
+
+    def save(self, folder: Path, rounds: int | None = None) -> None:
+        save_state(State({"cell": self.cell}), folder)
 
 
 class NotMine(Odd):

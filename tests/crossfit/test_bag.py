@@ -12,6 +12,7 @@ from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.crossfit import Request, joint_round, rounds_without_each
 from tabular_automl.crossfit.bag import Bag, FoldSetup
 from tabular_automl.crossfit.fold_job import predictions_file
+from tabular_automl.crossfit.stored_array import write_sealed
 from tabular_automl.learners import Limits
 
 WEIGHTS = [30.0] * 4
@@ -33,7 +34,7 @@ def bag_of(fits, n_folds=4):
 
 
 def predict(bag, fold, problem=PROBLEM):
-    np.save(predictions_file(bag.fits[fold].folder, bag.rounds[fold]), np.full((30, 1), float(fold)))
+    write_sealed(predictions_file(bag.fits[fold].folder, bag.rounds[fold]), np.full((30, 1), float(fold)))
     assert bag.take_predictions(fold, problem)
 
 
@@ -75,17 +76,24 @@ def test_a_gap_ends_the_prefix(tmp_path):
 
 def test_predictions_that_are_there_are_not_made_again(tmp_path):
     bag = bag_of([fit_of(tmp_path, f, 10) for f in range(4)])
-    np.save(predictions_file(bag.fits[2].folder, 10), np.zeros((30, 1)))
+    write_sealed(predictions_file(bag.fits[2].folder, 10), np.zeros((30, 1)))
     bag.choose_rounds(PROBLEM, WEIGHTS)
     assert list(bag.to_predict) == [0, 1, 3]
 
 
-@pytest.mark.parametrize("harm", ["truncated", "garbage", "shape", "dtype", "nan"])
+@pytest.mark.parametrize("harm", ["truncated", "garbage", "shape", "dtype", "nan", "bit", "no seal"])
 def test_damaged_predictions_are_made_again(tmp_path, harm):
     bag = bag_of([fit_of(tmp_path, f, 10) for f in range(4)])
     path = predictions_file(bag.fits[2].folder, 10)
     values = {"shape": np.zeros((29, 1)), "dtype": np.zeros((30, 1), int), "nan": np.full((30, 1), np.nan)}
-    np.save(path, values.get(harm, np.zeros((30, 1))))
+    write_sealed(path, values.get(harm, np.ones((30, 1))))
+    if harm == "bit":
+        content = bytearray(path.read_bytes())
+        content[128 + 8 * 7] ^= 1  # the last bit of the eighth number
+        path.write_bytes(content)
+        assert 0 < abs(np.load(path)[7, 0] - 1) < 1e-15
+    if harm == "no seal":
+        np.save(path, np.ones((30, 1)))
     if harm == "truncated":
         path.write_bytes(path.read_bytes()[:-8])
     if harm == "garbage":

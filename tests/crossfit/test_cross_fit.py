@@ -205,7 +205,7 @@ def test_two_runs_in_one_folder_are_refused(one_worker, tmp_path):
         ("exit", "ended with exit code 7"),
         ("sys-exit", "SystemExit: 3"),
         ("shot", "signal 9 (Killed): out of memory, or killed from outside; fewer rows"),
-        ("abort", "signal 6 (Aborted): a library gave up, as when there is no memory left; fewer rows"),
+        ("abort", "signal 6 (Aborted): a library gave up; what it said"),
         ("hungry", "MemoryError: Unable to allocate 1.00 GiB"),
     ],
 )

@@ -1,8 +1,10 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from odd_learners import candidate  # type: ignore[import-not-found]
+from small_disk import files_no_larger_than  # type: ignore[import-not-found]
 
 from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.fitting import FeatureSpec, FitContext, never
@@ -18,6 +20,7 @@ from tabular_automl.crossfit.fold_job import (
     peak_memory_mb,
 )
 from tabular_automl.crossfit.given_up_key import given_up_key
+from tabular_automl.crossfit.model_files import model_digest
 from tabular_automl.learners import learner_for
 from tabular_automl.testing import FAKE_FAMILY
 
@@ -88,6 +91,47 @@ def test_a_learner_that_gives_up_without_a_bar_has_failed(job):
     found = failure.run(never)
     assert isinstance(found, JobFailure)
     assert "there was no bar to fall behind" in found.reason
+
+
+def test_truths_of_numpy_become_those_of_python(job):
+    for given_up in (np.True_, np.False_):
+        bar = np.array([0.0])
+        params = candidate(given_up=bool(given_up)).params
+        one = Candidate("odd_learners:NumpyTruths", params, Recipe("ordinal"))
+        report = replace(job, candidate=one, context=replace(job.context, bar=bar)).run(never)
+        assert isinstance(report, FitReport)
+        assert (report.complete, report.given_up) == (True, bool(given_up))
+        assert {type(report.complete), type(report.given_up)} == {bool}
+
+
+def test_a_worker_tells_the_digest_of_the_model(job):
+    report = job.run(never)
+    assert report.digest == model_digest(report.folder)
+
+
+def test_a_learner_that_saves_nothing_has_failed(job):
+    found = replace(job, candidate=Candidate("odd_learners:Saveless", (), Recipe("ordinal"))).run(never)
+    assert isinstance(found, JobFailure)
+    assert "odd_learners:Saveless saved no model" in found.reason
+    assert not job.folder.exists()
+
+
+def test_predictions_that_find_no_room_leave_nothing(job):
+    report = job.run(never)
+    predict = PredictJob(job.candidate, 0, job.matrix, job.data, report.folder, 2, 1)
+    before = sorted(report.folder.parent.rglob("*"))
+    with files_no_larger_than(130):
+        assert isinstance(predict.run(never), JobFailure)
+    assert sorted(report.folder.parent.rglob("*")) == before
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system keeps no peak to reset")
+def test_a_fit_in_the_callers_process_leaves_its_peak_alone(job):
+    held = np.ones(int(100 * 2**20 / 8))
+    before = peak_memory_mb()
+    del held
+    assert isinstance(job.run(never), FitReport)
+    assert peak_memory_mb() >= before - 10  # the kernel counts in batches
 
 
 def test_what_a_dead_driver_left_under_the_name_is_replaced(job):

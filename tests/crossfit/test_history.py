@@ -14,7 +14,7 @@ from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.errors import InputError, StoreError
 from tabular_automl.core.metrics import metric_named, training_loss
 from tabular_automl.core.task import TaskKind
-from tabular_automl.crossfit import Request, RunHistory, cross_fit
+from tabular_automl.crossfit import Request, RunHistory, RunStore, cross_fit, run_folder
 
 LINEAR = Candidate("linear", freeze_params({"alpha": 1.0}), Recipe("linear"), Origin.USER, label="mine")
 PROBLEM = make_problem(TaskKind.BINARY)
@@ -36,6 +36,7 @@ def test_runs_tell_what_makes_them_comparable(told):
     assert runs["run"].tolist() == [1, 2]
     assert runs["state"].tolist() == ["finished", "finished"]
     assert (runs["requests"].tolist(), runs["fitted"].tolist()) == ([1, 3], [1, 2])
+    assert runs["candidates"].tolist() == [1, 3]
     assert set(runs["data"]) == {PROBLEM.digest}
     assert set(runs["plan"]) == {PROBLEM.folds.digest}
     assert runs["seed"].tolist() == [2**70, 2**70]
@@ -168,6 +169,39 @@ def test_what_is_no_run_folder_is_refused(tmp_path, make, match):
     make(tmp_path / "run")
     with pytest.raises(InputError, match=match):
         RunHistory(tmp_path / "run")
+
+
+@pytest.mark.parametrize("what", [None, 3, b"run"])
+def test_what_is_no_path_is_refused(what):
+    with pytest.raises(InputError, match=r"run_dir is .*, not a folder\. Give the run_dir of a fit"):
+        ta.history(what)
+
+
+def test_a_database_that_somebody_writes_is_to_be_read_in_a_moment(told, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "BUSY_SECONDS", 0.0)
+    other = sqlite3.connect(tmp_path / "run" / "run.sqlite", isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match=r"locked\. Another process is writing it\. Try again in a moment"):
+        told[0].runs()
+    other.close()
+    assert len(told[0].runs()) == 2
+
+
+def test_what_is_not_read_is_not_checked(told, tmp_path):
+    """Checking a whole database takes longer than reading a table of it; a run that opens it does so."""
+    path = tmp_path / "run" / "run.sqlite"
+    expected = told[0].runs()
+    connection = sqlite3.connect(path)
+    connection.executemany("INSERT INTO events VALUES (2, 1.0, 'fit', ?, 0, '')", [("x" * 900,)] * 200)
+    connection.commit()
+    connection.close()
+    content = path.read_bytes()
+    path.write_bytes(content[:-50_000] + b"\xff" * 50_000)
+    assert told[0].runs().equals(expected)
+    with pytest.raises(StoreError, match="damaged"):
+        RunStore.open(tmp_path / "run")
+    with pytest.raises(StoreError, match=r"cannot be read: .*Restore the folder from a copy"):
+        told[0].events()
 
 
 def test_a_damaged_or_strange_database_is_refused(tmp_path):

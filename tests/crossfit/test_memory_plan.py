@@ -9,12 +9,13 @@ from open_runtime import make_problem, open_runtime  # type: ignore[import-not-f
 from tabular_automl.core.candidate import Candidate, Recipe, freeze_params
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.errors import MemoryLimitError
+from tabular_automl.core.memory import memory_limit
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit import Request, cross_fit, memory_plan, probe, refit
 from tabular_automl.crossfit.fold_job import FitReport, JobFailure
-from tabular_automl.crossfit.memory_plan import WORKER_HELD, WORKER_RESIDENT, MemoryPlan
-from tabular_automl.crossfit.workers import Lost, Seat, Ticket
+from tabular_automl.crossfit.memory_plan import USABLE_SHARE, WORKER_RESIDENT, MemoryPlan
+from tabular_automl.crossfit.workers import Finished, Lost, Seat, Ticket
 
 GB = 2**30
 SHAPE = ProblemShape(TaskKind.REGRESSION, 100, 3, 1, 1)
@@ -54,6 +55,14 @@ def plan_of(gigabytes: float, *, counted: bool = False) -> MemoryPlan:
 
 def needing(gigabytes: float, **params: str | float) -> Candidate:
     return candidate(bytes=gigabytes * GB, **params)
+
+
+def ended(wanted: Candidate, result: object, *, beside_others: bool = False) -> Finished:
+    return Finished(Ticket(Busy(wanted)), result, beside_others)
+
+
+def learn(plan, wanted, result, pool=None, *, beside_others: bool = False) -> None:
+    plan.learn(wanted, ended(wanted, result, beside_others=beside_others), pool or Pool([None, None]))
 
 
 def refuses(plan, wanted, pool) -> bool:
@@ -119,8 +128,8 @@ def test_in_a_counted_run_a_refusal_depends_on_nothing_but_formula_and_limit(mon
     pools = [Pool([None]), Pool([None], os.getpid()), Pool([None] * 12), Pool([needing(9), None])]
     plan = plan_of(4, counted=True)
     verdicts = [[refuses(plan, needing(size), pool) for size in sizes] for pool in pools]
-    plan.learn(needing(0.1), report(plan, 3.0), Pool([None]))
-    plan.learn(needing(0.1), Lost("gone", 1.0, killed=False, signal=9), Pool([None]))
+    learn(plan, needing(0.1), report(plan, 3.0))
+    learn(plan, needing(3), Lost("gone", 1.0, killed=False, signal=9))
     monkeypatch.setattr(memory_plan, "held_memory", lambda process: 3 * GB)
     verdicts += [[refuses(plan, needing(size), pool) for size in sizes] for pool in pools]
     assert all(verdict == verdicts[0] for verdict in verdicts)
@@ -139,23 +148,23 @@ def test_what_a_worker_kept_of_earlier_jobs_serves_the_next_one(monkeypatch):
 def test_observed_peaks_correct_the_familys_formula():
     plan, pool = plan_of(8), Pool([needing(3), None])
     assert not plan.must_wait(needing(3), pool)
-    plan.learn(needing(1), report(plan, 2.0), Pool([None]))
+    learn(plan, needing(1), report(plan, 2.0))
     assert plan.must_wait(needing(3), pool)
     lower = plan_of(8)
     assert lower.must_wait(needing(4.5), Pool([needing(4.5), None]))
-    lower.learn(needing(4.5), report(lower, 2.7), Pool([None]))
+    learn(lower, needing(4.5), report(lower, 2.7))
     assert not lower.must_wait(needing(4.5), Pool([needing(4.5), None]))
 
 
 def test_small_fits_teach_little_about_large_ones():
     plan = plan_of(8)
-    plan.learn(needing(0.001), report(plan, 0.02), Pool([None]))
+    learn(plan, needing(0.001), report(plan, 0.02))
     assert not plan.must_wait(needing(3), Pool([needing(3), None]))
 
 
 def test_the_drivers_own_peak_teaches_nothing():
     plan = plan_of(8)
-    plan.learn(needing(1), report(plan, 6.0), Pool([None], os.getpid()))
+    learn(plan, needing(1), report(plan, 6.0), Pool([None], os.getpid()))
     assert not plan.must_wait(needing(3), Pool([needing(3), None]))
 
 
@@ -169,14 +178,14 @@ def test_the_drivers_own_peak_teaches_nothing():
     ],
 )
 def test_after_a_loss_beside_others_the_likes_of_it_run_alone_and_after_one_alone_not_at_all(loss):
-    plan, lost = plan_of(8), needing(1)
+    plan, lost = plan_of(8), needing(3)
     others = Pool([needing(0.2, rounds=2), None])
     assert not plan.must_wait(lost, others)
-    plan.learn(lost, loss, others)
+    learn(plan, lost, loss, beside_others=True)
     assert plan.must_wait(lost, others)
-    assert plan.must_wait(needing(1.5), others)
+    assert plan.must_wait(needing(3.5), others)
     assert not refuses(plan, lost, Pool([None, None]))
-    plan.learn(lost, loss, Pool([None, None]))
+    learn(plan, lost, loss)
     assert refuses(plan, lost, Pool([None, None]))
     assert not refuses(plan, needing(0.1), Pool([None, None]))
 
@@ -192,8 +201,59 @@ def test_after_a_loss_beside_others_the_likes_of_it_run_alone_and_after_one_alon
 )
 def test_other_losses_teach_nothing(other):
     plan = plan_of(8)
-    plan.learn(needing(1), other, Pool([None, None]))
-    assert not refuses(plan, needing(1), Pool([None, None]))
+    learn(plan, needing(3), other)
+    assert not refuses(plan, needing(3), Pool([None, None]))
+
+
+KILLED, ABORTED = (Lost("gone", 1.0, killed=False, signal=number) for number in (9, 6))
+
+
+@pytest.mark.parametrize("loss", [KILLED, ABORTED])
+@pytest.mark.parametrize("beside_others", [False, True])
+def test_what_was_small_was_not_lost_to_memory(loss, beside_others):
+    plan, pool = plan_of(8), Pool([needing(0.2), None])
+    learn(plan, needing(0.2), loss, beside_others=beside_others)
+    assert not plan.must_wait(needing(0.2), pool)
+    assert not refuses(plan, needing(0.2), pool)
+
+
+@pytest.mark.parametrize("loss", [KILLED, ABORTED])
+def test_what_held_much_was_lost_to_memory_whatever_its_formula_said(loss):
+    plan = plan_of(8)
+    learn(plan, needing(0.2), replace(loss, held=4 * GB))
+    assert refuses(plan, needing(0.2), Pool([None, None]))
+
+
+def test_beside_others_a_smaller_job_is_a_fair_share():
+    plan, pool = plan_of(8), Pool([None] * 8)
+    learn(plan, needing(0.5), KILLED, pool)
+    assert not plan.must_wait(needing(0.5), Pool([needing(0.5), None]))
+    learn(plan, needing(0.5), KILLED, pool, beside_others=True)
+    assert plan.must_wait(needing(0.5), Pool([needing(0.5), None]))
+
+
+@pytest.mark.parametrize(("loss", "believed"), [(KILLED, True), (ABORTED, False)])
+def test_what_the_kernel_ended_for_memory_was_lost_to_it_however_small(loss, believed, monkeypatch):
+    counts = iter([3, 4, 4])
+    monkeypatch.setattr(memory_plan, "group_oom_kills", lambda: next(counts))
+    plan, pool = plan_of(8), Pool([needing(0.2), None])
+    learn(plan, needing(0.2), loss, beside_others=True)
+    assert plan.must_wait(needing(0.2), pool) == believed
+
+
+def test_each_process_that_the_kernel_ended_explains_one_loss(monkeypatch):
+    kills = [3]
+    monkeypatch.setattr(memory_plan, "group_oom_kills", lambda: kills[0])
+    plan = plan_of(8)
+    kills[0] = 4
+    first, second = needing(0.2), replace(needing(0.2), family="odd_learners:Quitter")
+    learn(plan, first, KILLED)
+    assert refuses(plan, first, Pool([None, None]))
+    learn(plan, second, KILLED)
+    assert not refuses(plan, second, Pool([None, None]))
+    kills[0] = 5
+    learn(plan, second, KILLED)
+    assert refuses(plan, second, Pool([None, None]))
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -1.0])
@@ -254,13 +314,15 @@ def test_a_worker_that_is_killed_for_memory_makes_its_family_wait(two_workers):
     problem = make_problem()
     with open_runtime(problem, two_workers) as opened:
         runtime = replace(opened, memory=replace(opened.memory, limit=4.0 * GB))
-        (failure,) = cross_fit(iter([Request(needing(0.1, behaviour="shot"), 1)]), problem, runtime)
+        (failure,) = cross_fit(iter([Request(needing(2, behaviour="shot"), 1)]), problem, runtime)
         assert isinstance(failure, Failure)
-        (refused,) = cross_fit(iter([Request(needing(0.1), 1)]), problem, runtime)
+        (refused,) = cross_fit(iter([Request(needing(2), 1)]), problem, runtime)
     assert isinstance(refused, Failure)
     assert "MemoryLimitError" in refused.reason
 
 
 def test_the_plan_of_a_run_knows_this_machines_limit(two_workers):
     with open_runtime(make_problem(), two_workers) as runtime:
-        assert runtime.memory.limit > WORKER_HELD
+        limit = memory_limit()
+        assert limit is not None
+        assert runtime.memory.limit == pytest.approx(USABLE_SHARE * limit)

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from tabular_automl.core.schema import Kind
 from tabular_automl.core.table import Column, Table
@@ -21,6 +22,16 @@ def test_encoding_is_expected_to_take_longer_the_more_text_there_is():
     )
     assert 0 < numbers == levels < short < long
     assert long > 20 * short
+
+
+def test_what_kept_models_take_to_load_is_their_sum_whatever_is_kept_again(tmp_path):
+    observations = Observations()
+    for name, size in (("a", 100), ("b", 2_000), ("a", 700)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "state").write_bytes(bytes(size))
+        observations.kept(tmp_path / name)
+    assert observations.loading_seconds == observations.loading([tmp_path / "a", tmp_path / "b"]) > 0
+    assert observations.loading_seconds == pytest.approx(2.7 * observations.loading([tmp_path / "a"]) / 0.7)
 
 
 def test_what_is_known_of_a_table_without_columns_is_nothing():

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_jobs import ProcessId, Spinning  # type: ignore[import-not-found]
+from waiting import finished_by, wait_for_free  # type: ignore[import-not-found]
 
 from tabular_automl.core.budget import Budget
+from tabular_automl.crossfit import start_workers
 from tabular_automl.crossfit.occupancy import Occupancy
-from tabular_automl.crossfit.workers import Finished, Lost, Workers
+from tabular_automl.crossfit.workers import Lost
 from tabular_automl.testing import FakeClock
 
 JOBS = st.lists(st.tuples(st.integers(0, 3), st.floats(0, 5), st.floats(0, 5)), max_size=12)
@@ -81,27 +83,24 @@ def test_the_start_of_a_worker_is_other_work_where_no_job_has_the_core():
 
 
 def test_processes_tell_how_long_they_worked(two_workers):
-    while two_workers.free < 2:
-        two_workers.wait(0.1)
+    wait_for_free(two_workers, 2)
     since = time.monotonic()
     before = two_workers.occupancy.utilisation(since, 2, [])
     two_workers.submit(Spinning(0.2))
     time.sleep(2.0)  # a driver that is busy with something else
-    while not two_workers.wait(0.1):
-        pass
+    finished_by(two_workers, 1)
     found = two_workers.occupancy.utilisation(since, 2, [])
     assert 0.2 <= found.fitting < 2.0
     assert found.jobs_cpu - before.jobs_cpu >= 0.2
 
 
 def test_a_killed_job_counts_until_it_was_killed(two_workers):
-    while two_workers.free < 2:
-        two_workers.wait(0.1)
+    wait_for_free(two_workers, 2)
     since = time.monotonic()
     before = two_workers.occupancy.utilisation(since, 2, []).jobs_cpu
     two_workers.submit(Spinning(600.0), hard_limit=0.5)
     two_workers.kill(two_workers.submit(ProcessId(600)))
-    (done,) = _waited(two_workers)
+    (done,) = finished_by(two_workers, 1)
     assert isinstance(done.result, Lost)
     found = two_workers.occupancy.utilisation(since, 2, [])
     assert found.fitting >= 0.5
@@ -114,13 +113,12 @@ def test_a_killed_job_counts_until_it_was_killed(two_workers):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 def test_the_job_of_a_worker_that_died_is_over(two_workers):
-    while two_workers.free < 2:
-        two_workers.wait(0.1)
+    wait_for_free(two_workers, 2)
     since = time.monotonic()
     two_workers.submit(ProcessId(600))
     (busy,) = [slot for slot in two_workers._slots if slot.ticket]
     os.kill(busy.process.pid, signal.SIGKILL)
-    assert isinstance(_waited(two_workers)[0].result, Lost)
+    assert isinstance(finished_by(two_workers, 1)[0].result, Lost)
     found = two_workers.occupancy.utilisation(since, 2, [])
     time.sleep(0.2)
     assert two_workers.occupancy.utilisation(since, 2, []).fitting == pytest.approx(found.fitting)
@@ -128,7 +126,7 @@ def test_the_job_of_a_worker_that_died_is_over(two_workers):
 
 def test_cpu_time_of_a_job_in_this_process_is_not_the_drivers():
     budget = Budget(None, 1, 1, started=time.monotonic())
-    with Workers.start(budget, families=()) as workers:
+    with start_workers(budget, families=()) as workers:
         workers.submit(Spinning(0.3))
         workers.wait(0.0)
         found = workers.occupancy.utilisation(budget.started, 1, [])
@@ -139,13 +137,6 @@ def test_cpu_time_of_a_job_in_this_process_is_not_the_drivers():
 
 def test_time_is_that_of_the_budgets_clock():
     clock = FakeClock(50.0)
-    with Workers.start(Budget(None, 1, 1, clock=clock, started=50.0), families=()) as workers:
+    with start_workers(Budget(None, 1, 1, clock=clock, started=50.0), families=()) as workers:
         clock.advance(7.0)
         assert workers.occupancy.utilisation(50.0, 1, []).seconds == 7.0
-
-
-def _waited(workers):
-    finished: list[Finished] = []
-    while not finished:
-        finished = workers.wait(0.1)
-    return finished

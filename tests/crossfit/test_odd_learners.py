@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-import time
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import psutil
 import pytest
 from odd_learners import candidate  # type: ignore[import-not-found]
 from open_runtime import make_problem, open_runtime  # type: ignore[import-not-found]
+from waiting import eventually  # type: ignore[import-not-found]
 
 from tabular_automl.core.crossfit import CrossFit, Failure
-from tabular_automl.crossfit import Request, cross_fit
+from tabular_automl.crossfit import Request, cross_fit, time_plan
 
 N_FOLDS = 4
 
@@ -53,13 +55,31 @@ def test_a_time_limit_ends_one_that_hears_nothing_also_where_counts_bound_the_ru
     assert "time was over" in hung.reason
 
 
+def test_a_prediction_that_runs_at_ctrl_c_is_not_waited_for(two_workers, tmp_path, monkeypatch):
+    monkeypatch.setattr(time_plan, "LAST_PREDICTIONS_SECONDS", 1.2)
+    problem, cell = make_problem(), tmp_path / "cell"
+    dreamer = replace(candidate("mean", cell=str(cell)), family="odd_learners:Dreamer")
+    with open_runtime(problem, two_workers) as runtime:
+
+        def cancel_once_it_dreams() -> None:
+            eventually(cell.exists)
+            runtime.budget.cancel()
+
+        person = threading.Thread(target=cancel_once_it_dreams)
+        person.start()
+        (failure,) = cross_fit(iter([Request(dreamer, 1)]), problem, runtime)
+        person.join()
+    assert isinstance(failure, Failure)
+    assert "time was over" in failure.reason
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a worker notices by a thread of its own")
 def test_a_worker_that_hears_nothing_ends_with_its_driver(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from pathlib import Path\n"
         "from odd_jobs import Deaf\n"
-        "from tabular_automl.crossfit.workers import ProcessWorkers\n"
+        "from tabular_automl.crossfit.process_workers import ProcessWorkers\n"
         "workers = ProcessWorkers(1, families=())\n"
         "while not workers.free: workers.wait(0.1)\n"
         "workers.submit(Deaf(Path(sys.argv[2]))); print(*workers.process_ids, flush=True); sys.stdin.read()"
@@ -68,7 +88,6 @@ def test_a_worker_that_hears_nothing_ends_with_its_driver(tmp_path):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as driver:  # noqa: S603 - our own code
         assert driver.stdout is not None
         worker = psutil.Process(int(driver.stdout.readline()))
-        while not (tmp_path / "started").exists():
-            time.sleep(0.05)
+        eventually((tmp_path / "started").exists)
         driver.kill()
     worker.wait(timeout=60)

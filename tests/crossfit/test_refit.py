@@ -20,8 +20,8 @@ from tabular_automl.core.progress import Event
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit import Refit, Request, RunStore, Runtime, cross_fit, load_models, refit
 from tabular_automl.crossfit.fold_job import ALL_ROWS
+from tabular_automl.crossfit.process_workers import ProcessWorkers
 from tabular_automl.crossfit.refit import expected_refit_seconds
-from tabular_automl.crossfit.workers import ProcessWorkers
 from tabular_automl.learners import FAMILIES, learner_for
 from tabular_automl.testing import FakeClock
 

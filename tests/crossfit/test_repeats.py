@@ -168,8 +168,8 @@ def test_an_interrupted_repeat_gives_the_result_of_those_before_it(one_worker, m
     put, kept = RunStore.put, []
     with open_runtime(problem, one_worker, run_dir=tmp_path / "run") as runtime:
 
-        def ctrl_c_at_the_last(store, fold_fit, of):
-            put(store, fold_fit, of)
+        def ctrl_c_at_the_last(store, fold_fit, of, digest):
+            put(store, fold_fit, of, digest)
             kept.append(fold_fit.fold)
             if len(kept) == fits:
                 runtime.budget.cancel()

@@ -15,9 +15,10 @@ from open_runtime import make_problem, open_runtime  # type: ignore[import-not-f
 from tabular_automl.core.candidate import Candidate, Origin, Recipe, freeze_params
 from tabular_automl.core.errors import FoldPlanMismatchError
 from tabular_automl.core.options import Options
-from tabular_automl.crossfit import ProblemIdentity, Request, RunFacts, RunHistory, cross_fit
+from tabular_automl.crossfit import ProblemIdentity, Request, RunFacts, RunHistory, RunStore, cross_fit
 from tabular_automl.crossfit.candidate_text import candidate_from, candidate_text
 from tabular_automl.crossfit.run_facts import as_json
+from tabular_automl.crossfit.runtime import TAKEN_UP
 
 LINEAR = Candidate("linear", (), Recipe("linear"))
 
@@ -123,12 +124,12 @@ sys.path.insert(0, sys.argv[2])
 from odd_learners import candidate
 from open_runtime import make_problem, open_runtime
 from tabular_automl.crossfit import Request, RunStore, cross_fit
-from tabular_automl.crossfit.workers import InProcessWorkers
+from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 
 put = RunStore.put
 kept = []
-def put_and_die(store, fit, what):
-    put(store, fit, what)
+def put_and_die(store, fit, what, digest):
+    put(store, fit, what, digest)
     kept.append(fit)
     if len(kept) == 6:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -145,11 +146,28 @@ def test_a_killed_run_is_marked_by_the_next(one_worker, tmp_path):
     killed = subprocess.run(arguments, check=False, capture_output=True)  # noqa: S603 - our own code
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     told = RunHistory(run_dir)
-    assert told.runs()["state"].tolist() == ["running"]
-    assert told.candidates()["state"].tolist() == ["fitted", "running"]
+    # Before the next run opens the folder, too.
+    assert told.runs()["state"].tolist() == ["killed"]
+    assert told.candidates()["state"].tolist() == ["fitted", "killed"]
     assert len(told.folds()) == 6
+    RunStore.open(run_dir).close()  # looking into it keeps nobody out
 
     fit_all([Request(candidate(rounds=r), 4) for r in (3, 4)], make_problem(), one_worker, run_dir=run_dir)
     assert told.runs()["state"].tolist() == ["killed", "finished"]
     assert told.candidates()["state"].tolist() == ["fitted", "killed", "fitted", "fitted"]
     assert told.folds()["run"].tolist() == [1] * 6 + [2] * 2
+    messages = told.events()["message"][told.events()["run"] == 2].tolist()
+    assert messages.count(TAKEN_UP) == 1
+    # The first candidate is wholly an earlier run's, the second one half of it.
+    (first, second) = (text for text in messages if text.startswith("odd_learners"))
+    assert messages.index(TAKEN_UP) < messages.index(first)
+    assert first.endswith("(kept)")
+    assert not second.endswith("(kept)")
+
+
+def test_fits_of_this_run_are_no_earlier_runs(one_worker, tmp_path):
+    problem = make_problem()
+    fit_all([Request(LINEAR, 1), Request(LINEAR, 4)], problem, one_worker, run_dir=tmp_path)
+    messages = RunHistory(tmp_path).events()["message"].tolist()
+    assert TAKEN_UP not in messages
+    assert not any("(kept)" in text for text in messages)

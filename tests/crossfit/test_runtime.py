@@ -1,9 +1,11 @@
 import signal
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from open_runtime import make_problem, open_runtime  # type: ignore[import-not-found]
+from small_disk import files_no_larger_than  # type: ignore[import-not-found]
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Recipe
@@ -11,7 +13,9 @@ from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.options import Options
 from tabular_automl.core.progress import Event
-from tabular_automl.crossfit import Request, Runtime, cross_fit, matrix_file
+from tabular_automl.crossfit import Request, Runtime, cross_fit, matrix_file, refit
+from tabular_automl.crossfit.fold_job import FitJob
+from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 from tabular_automl.testing import FakeClock
 
 ORDINAL = Recipe("ordinal")
@@ -39,6 +43,18 @@ def test_chunks_give_the_same_matrix(one_worker, monkeypatch):
             np.testing.assert_allclose(written, runtime.encoder(recipe).transform(problem.table), rtol=1e-12)
 
 
+def test_a_matrix_that_finds_no_room_leaves_none_taken_and_is_not_tried_again(one_worker):
+    with open_runtime(make_problem(), one_worker) as runtime:
+        with files_no_larger_than(1_000), pytest.raises(OSError, match="File too large") as first:
+            runtime.matrix(ORDINAL)
+        assert not list(runtime.store.scratch.glob("matrix-*"))
+        with pytest.raises(OSError, match="File too large") as again:  # though there is room by now
+            runtime.matrix(ORDINAL)
+        assert again.value is first.value
+        assert runtime.encoding_seconds(ORDINAL) == 0.0
+        assert runtime.matrix(Recipe("linear")).path.exists()
+
+
 def test_stage_seconds_add_up(one_worker):
     problem, clock = make_problem(), FakeClock(100.0)
     seen: list[Event] = []
@@ -53,6 +69,18 @@ def test_stage_seconds_add_up(one_worker):
         assert runtime.stage_seconds() == {"ingest": 1, "baselines": 2, "fit": 7, "weigh": 6, "total": 16}
     assert [event.stage for event in seen] == ["ingest", "baselines", "fit", "fit", "weigh"]
     assert seen[-1].elapsed == 15
+
+
+def test_ctrl_c_is_told_once_by_the_next_event(one_worker):
+    seen: list[Event] = []
+    options = Options("target", time_limit=None, progress=seen.append)
+    with Runtime.open(make_problem(), options, Budget.start(options), one_worker) as runtime:
+        runtime.emit("fit", "before")
+        runtime.budget.cancel()
+        runtime.emit("fit", "after")
+        runtime.emit("weigh", "later")
+    stopping = "Stopping as asked, with the best so far; Ctrl-C once more stops at once."
+    assert [event.message for event in seen][-4:] == ["before", stopping, "after", "later"]
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_fitted(one_worker, tmp_path):
@@ -98,3 +126,29 @@ def test_outside_the_main_thread_signal_handlers_stay(one_worker):
     thread.start()
     thread.join()
     assert handlers == [before]
+
+
+class Interrupted(InProcessWorkers):
+    """Its one job was half done when Ctrl-C came twice."""
+
+    def wait(self, timeout):
+        (seat,) = self.seats
+        assert seat.ticket is not None
+        assert isinstance(seat.ticket.job, FitJob)
+        (seat.ticket.job.scratch / "model").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("refitted", [True, False])
+def test_a_job_that_is_killed_at_the_end_leaves_nothing(one_worker, refitted):
+    problem, requests = make_problem(), [Request(Candidate("linear", (), Recipe("linear")), 2)]
+    with open_runtime(problem, one_worker) as runtime:
+        made = list(cross_fit(iter(requests), problem, runtime)) if refitted else []
+        fits = [fit for fit in made if isinstance(fit, CrossFit)]
+        before = sorted(runtime.store.scratch.iterdir())
+        with Interrupted() as workers:
+            interrupted = replace(runtime, workers=workers)
+            with pytest.raises(KeyboardInterrupt):
+                _ = refit(fits, 1, interrupted) or list(cross_fit(iter(requests), problem, interrupted))
+        left = {path for path in runtime.store.scratch.iterdir() if path not in before}
+        assert not [path for path in left if path.is_dir()]

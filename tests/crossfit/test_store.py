@@ -4,17 +4,23 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from odd_learners import candidate  # type: ignore[import-not-found]
+from open_runtime import make_problem, open_runtime  # type: ignore[import-not-found]
 
+from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.crossfit import FoldFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.progress import Event
-from tabular_automl.crossfit import RunStore, given_up_key
+from tabular_automl.crossfit import Request, RunStore, cross_fit, given_up_key
+from tabular_automl.crossfit import store as store_module
+from tabular_automl.crossfit.model_files import model_digest
+from tabular_automl.crossfit.run_folder import is_held
+from tabular_automl.testing import FAKE_FAMILY
 
 
 def stored_fit(store, key="k" * 64, *, complete=True, given_up=False):
@@ -26,6 +32,13 @@ def stored_fit(store, key="k" * 64, *, complete=True, given_up=False):
     fit = FoldFit(key, 0, folder, curve, 1.5, 80.0, complete, given_up)
     store.put(fit, candidate())
     return fit
+
+
+def found_in(store, key, bar=None):
+    """The fit that is there."""
+    found = store.lookup(key, bar)
+    assert found is not None
+    return found
 
 
 def test_a_complete_fit_is_found_again_by_a_later_run(tmp_path):
@@ -74,6 +87,7 @@ def test_a_fit_whose_files_came_to_harm_answers_no_lookup(tmp_path, harm):
     with RunStore.open(tmp_path) as store:
         fit = stored_fit(store)
         assert store.lookup(fit.key) is not None
+    with RunStore.open(tmp_path) as store:
         curve = fit.folder.parent / "curve.npy"
         if "model folder" in harm:
             shutil.rmtree(fit.folder)
@@ -245,7 +259,7 @@ def test_a_kill_costs_nothing_that_was_put(tmp_path, lines):
 
 
 def test_a_fit_that_was_given_up_answers_for_its_own_bar_only(tmp_path):
-    bar, other = np.array([3.0, 2.0]), np.array([3.0, 1.0])
+    bar, other = np.array([3.0, 1.5]), np.array([3.0, 1.0])
     key = "k" * 64
     with RunStore.open(tmp_path) as store:
         behind = stored_fit(store, given_up_key(key, bar), given_up=True)
@@ -256,15 +270,119 @@ def test_a_fit_that_was_given_up_answers_for_its_own_bar_only(tmp_path):
         assert (found.given_up, found.complete, found.key) == (True, True, behind.key)
         whole = stored_fit(store, key)
     with RunStore.open(tmp_path) as store:
-        for asked in (None, bar, other):
-            found = store.lookup(key, asked)
-            assert found is not None
-            assert (found.given_up, found.folder) == (False, whole.folder)
+        assert found_in(store, key).folder == whole.folder
+        assert found_in(store, key, bar).folder == behind.folder
+        assert found_in(store, key, np.array([3.0, 2.0, 2.0])).folder == whole.folder
+
+
+def test_a_whole_fit_that_would_be_given_up_now_is_none(tmp_path):
+    key, bar = "k" * 64, np.array([3.0, 1.5])
+    with RunStore.open(tmp_path) as store:
+        stored_fit(store, key)  # its losses are 3 and 2
+    with RunStore.open(tmp_path) as store:
+        assert store.lookup(key, bar) is None
+        assert store.lookup(key, np.array([2.5])) is None
+        assert store.lookup(key, np.array([3.0, 2.0, 1.9])) is None  # the round after its last one
+        shutil.rmtree(store.fits / key)
+        whole = stored_fit(store, key)
+        # The learner, asked again, did not give it up: it is not asked a third time.
+        assert found_in(store, key, bar).folder == whole.folder
+
+
+def test_what_the_folder_holds_of_other_runs_changes_no_result(tmp_path, one_worker):
+    problem = make_problem()
+    fake = Candidate(FAKE_FAMILY, (), Recipe("ordinal"))
+
+    def fit(run_dir, bar=None):
+        with open_runtime(problem, one_worker, run_dir=run_dir) as runtime:
+            return next(cross_fit(iter([Request(fake, 2, bar=bar)]), problem, runtime))
+
+    whole = fit(tmp_path / "used")
+    bar = np.append(whole.folds[0].curve[:2], 0.0)  # it falls behind on its third round
+    for again in (fit(tmp_path / "used", bar), fit(tmp_path / "used", bar)):
+        fresh = fit(tmp_path / "fresh", bar)
+        assert (again.pruned, again.joint_round) == (fresh.pruned, fresh.joint_round)
+        assert again.pruned.startswith("fell behind after 3 rounds on fold 0")
+        np.testing.assert_array_equal(again.predictions, fresh.predictions)
+
+
+def test_a_fit_is_read_once_in_a_run_and_not_at_all_where_it_was_made(tmp_path, monkeypatch):
+    digested = []
+
+    def digest(folder):
+        digested.append(folder)
+        return model_digest(folder)
+
+    monkeypatch.setattr(store_module, "model_digest", digest)
+    with RunStore.open(tmp_path) as store:
+        fit: FoldFit = stored_fit(store)
+        digested.clear()
+        store.put(fit, candidate(), model_digest(fit.folder) or "")
+        assert found_in(store, fit.key) is fit
+        assert store.made(fit)
+        assert digested == []
+    with RunStore.open(tmp_path) as store:
+        first = found_in(store, fit.key)
+        assert found_in(store, fit.key) is first
+        assert not store.made(first)
+        assert digested == [fit.folder]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_a_store_lets_go_of_its_folder_whatever_happens(tmp_path, durable, error, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = RunStore.open(tmp_path / "run" if durable else None)
+    fit = stored_fit(store)
+    removed = []
+
+    def remove(path, **_):
+        removed.append(Path(path))
+        raise error("in the middle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", remove)
+        # Nobody hears of Ctrl-C: the run is over, and its result on its way.
+        with pytest.raises(error, match="in the middle") if error is RuntimeError else nullcontext():
+            store.close()
+    assert removed == ([store.scratch] if durable else [store.scratch, store.root])
+    assert not is_held(store.root)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        store._connection.execute("SELECT 1")
+    with RunStore.open(store.root) as again:
+        assert again.lookup(fit.key) is not None
+
+
+def test_what_killed_runs_left_among_temporary_folders_is_removed_after_a_while(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    names = ["left", "held", "young", "strange"]
+    folders = {name: tmp_path / f"tabular_automl-{name}" for name in names}
+    with RunStore.open(folders["held"]):
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)
+        for name in ("left", "young"):
+            RunStore.open(folders[name]).close()
+        (folders["strange"] / "thesis.tex").write_text("years of work")
+        (tmp_path / "tabular_automl-link").symlink_to(folders["left"])
+        for name in ("left", "held", "strange"):
+            for path in (*folders[name].iterdir(), folders[name]):
+                os.utime(path, (0, 0))
+        RunStore.open(None).close()
+        left = {path.name.removeprefix("tabular_automl-") for path in tmp_path.iterdir()}
+        assert left == {"held", "young", "strange", "link"}
+
+
+def test_the_top_folder_of_a_disk_is_a_run_folder_as_any(tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    with RunStore.open(tmp_path):
+        pass
+    assert (tmp_path / "lost+found").is_dir()
 
 
 def test_a_curve_of_other_numbers_answers_no_lookup(tmp_path):
     with RunStore.open(tmp_path) as store:
         fit = stored_fit(store)
+    with RunStore.open(tmp_path) as store:
         np.save(fit.folder.parent / "curve.npy", fit.curve + 1)
         assert store.lookup(fit.key) is None
 

@@ -67,6 +67,23 @@ def test_after_ctrl_c_predictions_have_a_few_seconds_and_fits_none():
     assert not plan.may_propose([])
 
 
+def test_all_predictions_after_ctrl_c_have_those_seconds_together():
+    clock = FakeClock()
+    plan = TimePlan(Budget(None, None, 2, clock=clock), n_slots=2)
+    assert not plan.last_predictions_over
+    plan.budget.cancel()
+    assert plan.stopped
+    clock.advance(3.0)
+    allowance = plan.prediction_allowance()
+    assert allowance is not None
+    assert allowance.hard == 2.0
+    assert not plan.last_predictions_over
+    clock.advance(1.5)
+    assert plan.last_predictions_over, "so that they are killed at 5 s at the latest"
+    clock.advance(1.0)
+    assert plan.prediction_allowance() is None
+
+
 def test_long_after_the_deadline_nothing_is_predicted():
     assert plan_with(-OVERRUN_SECONDS).prediction_allowance() is None
 

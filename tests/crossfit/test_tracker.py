@@ -61,6 +61,33 @@ def test_each_candidate_is_counted_once_by_what_came_of_it_last() -> None:
     assert status.candidates_left == 4
 
 
+def test_a_candidate_on_a_prefix_counts_when_it_is_at_its_end() -> None:
+    """Whatever comes of it on the way, and however often: what is done is done."""
+    problem = make_problem()
+    tracker = tracker_of(problem, count=9)
+
+    def counts() -> tuple[int, int, int]:
+        status = tracker.status()
+        return status.done, status.failed, status.pruned
+
+    for number in (1, 2, 3):
+        tracker.on_its_way(candidate(number))
+        tracker.settled(result(problem, number, 0.5, rows=30))
+    assert counts() == (0, 0, 0)
+    best = tracker.status().best  # it may be looked at all the same
+    assert best is not None
+    tracker.settled(result(problem, 1, 0.5))
+    tracker.at_its_end(candidate(1))
+    assert counts() == (1, 0, 0)
+    tracker.settled(result(problem, 2, 0.5, rows=30, pruned="can't help"))
+    assert counts() == (1, 0, 0)
+    tracker.at_its_end(candidate(2))
+    tracker.at_its_end(candidate(3))
+    assert counts() == (2, 0, 1)
+    tracker.settled(result(problem, 1, 0.5, pruned="on more folds"))
+    assert counts() == (2, 0, 1)
+
+
 @EACH_KIND
 def test_the_gain_is_the_relative_reduction_of_the_loss_on_the_same_rows(kind: TaskKind) -> None:
     problem = make_problem(kind)
@@ -117,6 +144,18 @@ def test_an_ensemble_that_is_reported_is_the_best() -> None:
     assert best is not None
     assert (best.name, best.baseline) == ("ensemble of 3", "zero rule")
     assert best.gain == pytest.approx(0.75)
+
+
+def test_an_ensemble_judged_on_other_rows_than_the_best_candidate_is_not_shown() -> None:
+    problem = make_problem()
+    tracker = tracker_of(problem)
+    tracker.ensemble(1e-9, 3, np.arange(30))
+    early = tracker.status().best
+    tracker.settled(result(problem, 1, 0.5, label="all rows"))
+    later = tracker.status().best
+    assert early is not None
+    assert later is not None
+    assert (early.name, later.name) == ("ensemble of 3", "linear/all rows")
 
 
 def test_there_is_no_gain_over_a_baseline_of_other_rows_or_without_loss() -> None:

@@ -8,24 +8,23 @@ from pathlib import Path
 
 import pytest
 from joblib import Parallel, delayed, parallel_config
-from odd_jobs import Environment, Imported, ProcessId, UntilStopped  # type: ignore[import-not-found]
+from odd_jobs import Environment, Holding, Imported, LastWords, ProcessId, UntilStopped  # type: ignore[import-not-found]
+from waiting import eventually, finished_by, results_of, wait_for_free  # type: ignore[import-not-found]
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.errors import TabularAutoMLError
-from tabular_automl.crossfit import workers as workers_module
-from tabular_automl.crossfit.workers import Finished, InProcessWorkers, Lost, ProcessWorkers, Workers
+from tabular_automl.crossfit import process_workers, start_workers
+from tabular_automl.crossfit.in_process_workers import InProcessWorkers
+from tabular_automl.crossfit.process_workers import MOST_STILLBORN, ProcessWorkers
+from tabular_automl.crossfit.workers import STOP_GRACE_SECONDS, Lost
 
 
-def wait_for_free(workers, count):
-    while workers.free < count:
-        assert workers.wait(0.1) == []
-
-
-def results_of(workers, count):
-    finished: list[Finished] = []
-    while len(finished) < count:
-        finished += workers.wait(0.1)
-    return {done.ticket: done.result for done in finished}
+@pytest.fixture
+def own_pool():
+    """Two workers that a test may spoil."""
+    with ProcessWorkers(2, families=()) as workers:
+        wait_for_free(workers, 2)
+        yield workers
 
 
 @pytest.fixture
@@ -60,7 +59,7 @@ def test_workers_use_one_thread_and_the_driver_stays_as_it_is(pool):
 
 def started_in_a_daemon() -> str:
     try:
-        Workers.start(Budget(60.0, None, 1)).close()
+        start_workers(Budget(60.0, None, 1)).close()
     except TabularAutoMLError as error:
         return str(error)
     return "started"
@@ -100,6 +99,66 @@ def test_a_hard_limit_kills(pool):
     assert results[sibling] > 0
 
 
+def test_what_ended_in_time_is_kept_however_late_the_driver_looks(pool):
+    in_time = pool.submit(ProcessId(0.05), hard_limit=0.4)
+    stop = threading.Event()
+    stopping = pool.submit(UntilStopped(), should_stop=stop.is_set)
+    stop.set()
+    assert pool.wait(0.0) == []  # asks it to stop
+    time.sleep(STOP_GRACE_SECONDS + 0.2)
+    results = results_of(pool, 2)
+    assert {results[in_time], results[stopping]} == set(pool.process_ids)
+
+
+def test_a_job_still_running_beyond_its_limit_is_killed_however_late_the_driver_looks(pool):
+    ticket = pool.submit(ProcessId(600), hard_limit=0.1)
+    time.sleep(0.3)
+    assert results_of(pool, 1)[ticket].killed
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_loss_tells_whether_others_ran_even_if_they_died_with_it(pool):
+    for others in (1, 0):
+        for _ in range(1 + others):
+            pool.submit(ProcessId(600))
+        for slot in pool._slots:
+            if slot.ticket:
+                os.kill(slot.process.pid, signal.SIGKILL)
+        lost = finished_by(pool, 1 + others)
+        assert [done.result.signal for done in lost] == [signal.SIGKILL] * (1 + others)
+        assert [done.beside_others for done in lost] == [bool(others)] * (1 + others)
+        wait_for_free(pool, 2)
+
+
+def test_a_result_tells_whether_another_job_ran(pool):
+    for _ in range(2):
+        pool.submit(ProcessId())
+    assert [done.beside_others for done in finished_by(pool, 2)] == [True, True]
+    pool.submit(ProcessId())
+    assert [done.beside_others for done in finished_by(pool, 1)] == [False]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not say what it holds")
+def test_a_loss_tells_what_the_process_held(pool):
+    pool.submit(Holding(64 * 2**20))
+    (busy,) = [slot for slot in pool._slots if slot.ticket]
+    eventually(lambda: pool.wait(0.05) == [] and busy.held > 64 * 2**20)
+    os.kill(busy.process.pid, signal.SIGKILL)
+    (done,) = finished_by(pool, 1)
+    assert done.result.held > 64 * 2**20
+
+
+def test_a_worker_that_takes_a_while_to_end_is_not_taken_for_killed(pool):
+    ticket = pool.submit(LastWords(0.05))
+    lost = results_of(pool, 1)[ticket]
+    assert (lost.signal, lost.killed) == (None, False)
+    assert "exit code 7" in lost.reason
+    ticket = pool.submit(LastWords(600))
+    lost = results_of(pool, 1)[ticket]
+    assert (lost.signal, lost.killed) == (None, False)
+    assert "closed its pipe" in lost.reason
+
+
 def test_a_job_is_asked_to_stop_and_the_next_one_is_not(pool):
     stop = threading.Event()
     ticket = pool.submit(UntilStopped(), should_stop=stop.is_set)
@@ -112,7 +171,7 @@ def test_a_job_is_asked_to_stop_and_the_next_one_is_not(pool):
 
 
 def test_a_job_that_does_not_stop_when_asked_is_killed(pool, monkeypatch):
-    monkeypatch.setattr(workers_module, "STOP_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(process_workers, "STOP_GRACE_SECONDS", 0.1)
     ticket = pool.submit(ProcessId(600), should_stop=lambda: True)
     lost = results_of(pool, 1)[ticket]
     assert lost.killed
@@ -134,9 +193,44 @@ def test_a_worker_is_ready_when_it_has_imported_what_its_families_need():
 
 
 def test_workers_that_never_start_are_given_up(monkeypatch):
-    monkeypatch.setattr(workers_module, "_serve", _exit_at_once)
-    with ProcessWorkers(2) as workers, pytest.raises(TabularAutoMLError, match="n_jobs=1"):
+    monkeypatch.setattr(process_workers, "_serve", _exit_at_once)
+    with ProcessWorkers(2) as workers, pytest.raises(TabularAutoMLError, match=r"exit code 5 .* n_jobs=1"):
         wait_for_free(workers, 2)
+
+
+def test_workers_that_cannot_be_replaced_do_not_end_those_that_work(own_pool, monkeypatch):
+    busy, victim = own_pool.submit(UntilStopped()), own_pool.submit(ProcessId(600))
+    monkeypatch.setattr(process_workers, "_serve", _exit_at_once)
+    own_pool.kill(victim)
+    eventually(lambda: own_pool.wait(0.1) == [] and own_pool._stillborn >= MOST_STILLBORN)
+    own_pool.kill(busy)
+    with pytest.raises(TabularAutoMLError, match="before they could take work"):
+        wait_for_free(own_pool, 1)
+
+
+def test_after_a_shortage_of_processes_all_slots_are_filled_again(own_pool, monkeypatch):
+    busy, victim = own_pool.submit(UntilStopped()), own_pool.submit(ProcessId(600))
+    with monkeypatch.context() as patch:
+        patch.setattr(process_workers, "RETRY_SECONDS", 0.001)
+        patch.setattr(ProcessWorkers, "_add_slot", _no_more_processes)
+        own_pool.kill(victim)
+        eventually(lambda: own_pool.wait(0.01) == [] and own_pool._stillborn > MOST_STILLBORN)
+        assert [seat.ticket for seat in own_pool.seats] == [busy]
+    wait_for_free(own_pool, 1)
+    assert [seat.ticket for seat in own_pool.seats] == [busy, None]
+
+
+def test_where_no_process_can_be_started_at_all_it_is_said(monkeypatch):
+    monkeypatch.setattr(ProcessWorkers, "_add_slot", _no_more_processes)
+    with (
+        ProcessWorkers(2, families=()) as workers,
+        pytest.raises(TabularAutoMLError, match=r"could not be started \(.*unavailable\)\. Use n_jobs=1"),
+    ):
+        wait_for_free(workers, 2)
+
+
+def _no_more_processes(_):
+    raise BlockingIOError("Resource temporarily unavailable")
 
 
 def _exit_at_once(*_):
@@ -146,7 +240,7 @@ def _exit_at_once(*_):
 def test_workers_end_with_a_driver_that_is_killed(tmp_path):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from odd_jobs import ProcessId; from tabular_automl.crossfit.workers import ProcessWorkers\n"
+        "from odd_jobs import ProcessId; from tabular_automl.crossfit.process_workers import ProcessWorkers\n"
         "workers = ProcessWorkers(2, families=())\n"
         "while workers.free < 1: workers.wait(0.1)\n"
         "workers.submit(ProcessId(600)); print(*workers.process_ids, flush=True); sys.stdin.read()"
@@ -157,8 +251,7 @@ def test_workers_end_with_a_driver_that_is_killed(tmp_path):
         process_ids = [int(text) for text in driver.stdout.readline().split()]
         driver.kill()
     assert len(process_ids) == 2
-    while any(_alive(process_id) for process_id in process_ids):
-        time.sleep(0.1)
+    eventually(lambda: not any(_alive(process_id) for process_id in process_ids))
 
 
 def _alive(process_id: int) -> bool:
@@ -176,7 +269,7 @@ def _alive(process_id: int) -> bool:
     ],
 )
 def test_only_a_single_job_that_no_clock_bounds_runs_in_this_process(limit, max_candidates, n_jobs, kind):
-    with Workers.start(Budget(limit, max_candidates, n_jobs), families=()) as workers:
+    with start_workers(Budget(limit, max_candidates, n_jobs), families=()) as workers:
         assert type(workers) is kind
         assert workers.n_slots == n_jobs
 

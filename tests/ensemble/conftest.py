@@ -16,7 +16,7 @@ from tabular_automl.core.metrics import METRICS
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.task import TaskKind
-from tabular_automl.crossfit import Request, Runtime, Workers, cross_fit
+from tabular_automl.crossfit import Request, Runtime, cross_fit, start_workers
 from tabular_automl.ensemble import Weighed, weigh
 from tabular_automl.ensemble.pool import Pool
 from tabular_automl.ingest import ingest
@@ -54,7 +54,7 @@ class Setting:
 def _opened(kind: TaskKind, **changes: Any) -> Iterator[Setting]:
     options = Options("target", n_jobs=1, max_candidates=9, time_limit=None, **changes)
     budget = Budget.start(options)
-    with Workers.start(budget) as workers:
+    with start_workers(budget) as workers:
         problem = ingest(small_frame(kind), options)
         with Runtime.open(problem, options, budget, workers) as runtime:
             yield Setting(problem, options, runtime)

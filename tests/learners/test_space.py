@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tabular_automl.core.candidate import freeze_params
 from tabular_automl.core.errors import InputError
-from tabular_automl.learners import Choice, Float, Integer, Space, When
+from tabular_automl.core.problem import ProblemShape
+from tabular_automl.core.task import TaskKind
+from tabular_automl.learners import Choice, Float, Integer, Space, When, learner_for
 
 SPACE = Space(
     (
@@ -144,3 +146,24 @@ def test_points_are_spaced_on_the_scale_ends_included():
     assert Integer("n", 1, 2).points(3) == (1, 2)
     assert Float("x", 0.0, 1.0).points(3) == (0.0, 0.5, 1.0)
     assert Choice("c", ("a", "b", "c", "d")).points(3) == ("a", "b", "c", "d")
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "message"),
+    [
+        (
+            "lightgbm",
+            {"num_leaves": (10**6, 10**9)},
+            r"'num_leaves' cannot be 1000000; give values from 2 to 131,072",
+        ),
+        ("lightgbm", {"num_leaves": (8, 10**6)}, "'num_leaves' cannot be 1000000"),
+        ("lightgbm", {"feature_fraction": [0.0]}, "'feature_fraction' cannot be 0.0"),
+        ("catboost", {"depth": 17}, "'depth' cannot be 17; give values from 1 to 16"),
+        ("xgboost", {"max_depth": [4, 64]}, "'max_depth' cannot be 64"),
+        ("random_forest", {"max_samples": 1.5}, "'max_samples' cannot be 1.5"),
+    ],
+)
+def test_what_a_learner_cannot_take_is_refused(family: str, changes: dict[str, Any], message: str) -> None:
+    shape = ProblemShape(TaskKind.BINARY, 1_000, 3, 1, 1)
+    with pytest.raises(InputError, match=message):
+        learner_for(family).space(shape).changed(changes)

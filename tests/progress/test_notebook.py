@@ -57,7 +57,7 @@ def test_while_it_runs_it_tells_how_far_it_is(shown: Listening) -> None:
 def test_the_end_is_a_closing_line_with_all_warnings(shown: Listening) -> None:
     data = shown.nb.cells[0].outputs[0].data
     assert "Done in" in data["text/html"]
-    assert "2 candidates; best roc_auc" in data["text/html"]
+    assert "2 candidates; expected on new rows: roc_auc" in data["text/html"]
     assert "warning: Column &#x27;&lt;b&gt;same&#x27; is not used" in data["text/html"]
     assert "warning: Column '<b>same' is not used" in data["text/plain"]
 

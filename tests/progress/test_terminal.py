@@ -38,7 +38,7 @@ def test_a_run_is_shown_while_it_works_and_leaves_the_terminal_in_order() -> Non
         assert terminal.process.returncode == 0
     assert re.search(r"[34]:\d\d left of 5:00", written)
     assert re.search(r"2 done, 0 of 2 left", written)
-    assert re.search(r"best score.+roc_auc [01]\.\d+ \(\S+/[\w ]+\)", written)
+    assert re.search(r"best so far.+roc_auc [01]\.\d+ on the rows that chose it \(\S+/[\w ]+\)", written)
     assert re.search(r"\d+% closer to perfect than one rule \(\[red\]x\[/red\]\)", written)
     assert re.search(r"2 fits: \S+FakeLearner/user 1 fold 0 \(\d+ s\), ", written)
     assert "Ctrl-C" in written
@@ -49,7 +49,7 @@ def test_a_run_is_shown_while_it_works_and_leaves_the_terminal_in_order() -> Non
     assert any("same" in line and "warning:" in line for line in left)
     *_, closing, after = "\n".join(left).rpartition("after the fit")[0].partition("Done in ")
     assert closing
-    assert "2 candidates; best roc_auc" in after
+    assert "2 candidates; expected on new rows: roc_auc" in after
     assert "expected on new rows: roc_auc" in after
 
 

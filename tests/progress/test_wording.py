@@ -27,14 +27,22 @@ def test_of_many_workers_the_first_are_named_and_the_rest_counted() -> None:
 def test_a_best_score_below_the_baseline_says_so() -> None:
     best = Best("linear/default", "rmse", 12.0, gain=-0.2, baseline="zero rule")
     told = dict(facts(Status("fit", 1.0, best=best)))
-    assert told["best score"] == "rmse 12 (linear/default)"
+    assert told["best so far"] == "rmse 12 on the rows that chose it (linear/default)"
     assert told["gain"] == "20% further from perfect than zero rule"
 
 
 def test_where_there_is_nothing_to_gain_no_gain_is_told() -> None:
     status = Status("done", 1.0, done=1, best=Best("linear/default", "accuracy", 1.0))
     assert "gain" not in dict(facts(status))
-    assert closing_line(status) == "Done in 1.0 s: 1 candidate; best accuracy 1 (linear/default)."
+    told = "best so far accuracy 1 on the rows that chose it (linear/default)"
+    assert closing_line(status) == f"Done in 1.0 s: 1 candidate; {told}."
+
+
+def test_the_score_to_expect_takes_the_place_of_the_one_that_chose() -> None:
+    best = Best("ensemble of 2", "accuracy", 0.99)
+    line = closing_line(Status("done", 1.0, done=2, best=best, expected="accuracy 0.9"))
+    assert "expected on new rows: accuracy 0.9" in line
+    assert "0.99" not in line
 
 
 def test_an_end_before_the_model_is_called_so() -> None:

@@ -10,7 +10,7 @@ from tabular_automl.core.crossfit import Failure
 from tabular_automl.core.metrics import metric_named
 from tabular_automl.core.run import Run
 from tabular_automl.core.task import TaskKind
-from tabular_automl.report import leaderboard
+from tabular_automl.report import leaderboard, text_report
 
 MakeRun = Callable[..., Run]
 
@@ -25,11 +25,13 @@ def test_the_ensemble_leads_then_all_are_ranked_and_failures_end(kind: TaskKind,
     assert len(board) == 1 + len(run.crossfits) + len(run.baselines) + len(run.failures)
     assert board["name"].iloc[0] == "ensemble"
     assert board["score"].iloc[0] == pytest.approx(run.score.value, rel=1e-5)
-    assert board["rank"].iloc[:-1].tolist() == list(range(1, 7))
-    ranked = board["score"].iloc[1:-1]
+    assert board["rank"].iloc[:-2].tolist() == list(range(1, 6))
+    assert board["folds"].iloc[-2] == "2 of 4"  # not of the same rows: below, without a rank
+    assert board["score"].notna().iloc[-2]
+    ranked = board["score"].iloc[1:-2]
     higher = metric_named(run.task.metric, kind).greater_is_better
     assert ranked.is_monotonic_decreasing if higher else ranked.is_monotonic_increasing
-    assert board["rank"].isna().iloc[-1]
+    assert board["rank"].isna().iloc[-2:].all()
     assert np.isnan(board["score"].iloc[-1])
     assert board["status"].iloc[-1].startswith("failed: ")
 
@@ -84,7 +86,16 @@ def test_who_was_skipped_is_no_failure(make_run: MakeRun) -> None:
     skipped = Failure(replace(run.crossfits[0].candidate, label="late"), None, "12 s left", 0.0, skipped=True)
     board = leaderboard(replace(run, failures=(*run.failures, skipped))).set_index("name")
     assert board.loc["linear/late", "status"] == "skipped"
-    assert board["rank"].isna().tolist() == [False] * 6 + [True, True]
+    assert board["rank"].isna().tolist() == [False] * 5 + [True] * 3
+
+
+def test_who_was_cut_short_is_told_of_with_the_folds(make_run: MakeRun) -> None:
+    run = make_run()
+    linear, lightgbm, own = run.crossfits
+    cut = replace(linear, folds=(*linear.folds[:3], replace(linear.folds[3], complete=False)))
+    text = " ".join(str(text_report(replace(run, crossfits=(cut, lightgbm, own)))).split())
+    assert "linear/default cut short: the time was over before fold 3 had all rounds" in text
+    assert leaderboard(replace(run, crossfits=(cut, lightgbm, own)))["rank"].notna().sum() == 5
 
 
 def test_repeats_are_shown_beside_the_folds(make_run: MakeRun) -> None:
@@ -119,7 +130,7 @@ def test_predictions_for_rows_of_weight_0_alone_have_no_score(make_run: MakeRun)
     assert line["name"].tolist() == ["one rule (a column..."]
     assert line["score"].isna().all()
     assert line["rank"].isna().all()
-    assert board["rank"].dropna().tolist() == [1, 2, 3, 4, 5]
+    assert board["rank"].dropna().tolist() == [1, 2, 3, 4]
     assert board["score"].iloc[:5].notna().all()
 
 
@@ -151,17 +162,20 @@ def test_a_run_without_failures_and_with_one_member_is_printed(make_run: MakeRun
     alone = replace(run.ensemble, members=(replace(run.ensemble.members[0], weight=1.0),))
     board = leaderboard(replace(run, failures=(), ensemble=alone))
     assert board["origin"].iloc[0] == "1 member"
-    assert board["rank"].notna().all()
+    assert board["rank"].isna().sum() == 1  # of fewer folds
 
 
-def test_who_was_pruned_has_a_score_and_no_weight(make_run: MakeRun) -> None:
+def test_who_was_pruned_has_a_score_and_neither_rank_nor_weight(make_run: MakeRun) -> None:
     run = make_run(failures=())
     before = leaderboard(run).set_index("name")
     *others, own = run.crossfits
     pruned = replace(own, pruned="fell behind after 30 rounds on fold 0: loss 2, 1 or less was asked for")
-    board = leaderboard(replace(run, crossfits=(*others, pruned))).set_index("name")
-    (name,) = board.index[board["status"] == "pruned: fell b..."]
+    run = replace(run, crossfits=(*others, pruned))
+    board = leaderboard(run).set_index("name")
+    (name,) = board.index[board["status"] == "pruned"]
     assert before.loc[name, "status"] == "ok"
-    for column in ("rank", "score", "folds", "rounds"):
+    assert pd.isna(board.loc[name, "rank"])
+    assert "with-a-very-long-label pruned: fell behind after 30 rounds" in str(text_report(run))
+    for column in ("score", "folds", "rounds"):
         assert board.loc[name, column] == before.loc[name, column]
     assert board.loc[name, "weight"] == 0

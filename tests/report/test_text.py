@@ -153,7 +153,7 @@ def test_members_that_all_predict_alike_take_one_line(make_run: MakeRun) -> None
     alone = tuple(replace(model, share=0.5) for model in lightgbm.models if model.is_refit)
     refits = (replace(lightgbm, models=alone), replace(linear, models=alone))
     report = text_report(replace(run, fitted=FittedEnsemble(refits)))
-    assert "New rows: 2 of 2 members predict with refits on all rows alone.\n" in report
+    assert "New rows: Both members predict with refits on all rows alone.\n" in report
     assert report.count("New rows:") == 1
 
 

@@ -1,5 +1,6 @@
 """Learners with a price, and a world of made-up results: proposals are tested without fitting anything."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +116,11 @@ class Listener:
     messages: list[str] = field(default_factory=list)
     warnings: int = 0
     store: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(durable=False))
-    tracker: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(ensemble=lambda *_: None))
+    tracker: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(
+            **dict.fromkeys(("ensemble", "on_its_way", "at_its_end"), lambda *_: None)
+        )
+    )
 
     def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:
         self.messages.append(f"{stage}: {message}")
@@ -142,6 +147,8 @@ class World:
         Families that fail.
     slowness, rounds
         By family, by how much the formulas of seconds and of rounds are off.
+    lag
+        How many results are still to come when the next request is made.
     probed
         What was probed.
     asked
@@ -155,6 +162,7 @@ class World:
     failing: set[str] = field(default_factory=set)
     slowness: dict[str, float] = field(default_factory=dict)
     rounds: dict[str, float] = field(default_factory=dict)
+    lag: int = 0
     probed: list[Candidate] = field(default_factory=list)
     asked: list[tuple[Request, float]] = field(default_factory=list)
     _done: dict[tuple[str, int | None], int] = field(default_factory=dict)
@@ -194,13 +202,18 @@ class World:
     def cross_fit(
         self, requests: Iterator[Request | None], problem: Problem, runtime: Runtime
     ) -> Iterator[CrossFit | Failure]:
-        for request in requests:
-            if request is None:  # every result is there as soon as it is asked for
-                return
-            if request.candidate.family != "prior":
-                self.asked.append((request, runtime.budget.remaining))
-            yield self.fit(request, runtime.budget.n_jobs)
-            if runtime.budget.over:
+        under_way: deque[Request] = deque()
+        is_open = True
+        while is_open or under_way:
+            request = next(requests, None) if is_open and len(under_way) <= self.lag else None
+            if request is not None:
+                if request.candidate.family != "prior":
+                    self.asked.append((request, runtime.budget.remaining))
+                under_way.append(request)
+            elif under_way:
+                yield self.fit(under_way.popleft(), runtime.budget.n_jobs)
+                is_open = is_open and not runtime.budget.over
+            else:  # nothing for now is the end where nothing is under way
                 return
 
     def fit(self, request: Request, n_jobs: int = 64) -> CrossFit | Failure:

@@ -19,6 +19,7 @@ from tabular_automl.search.allocate import (
     FEWEST_ROUNDS,
     LADDER,
     LADDER_ON_FEW_ROWS,
+    LEAST_PATIENCE,
     PATIENCE_FACTOR,
     REFIT_SHARE,
     Allocation,
@@ -224,7 +225,16 @@ def test_steps_grow_no_further_than_the_users_space_allows() -> None:
         ({"learning_rate": (0.01, 0.06)}, 0.06),
         ({"learning_rate": 0.05}, 0.05),
     ):
-        search = Search(spaces={"lightgbm": space})
+        search = Search(spaces={"lightgbm": space} if space else {})
         offer = Allocation(CostModel(shape), 8, 2, search=search).offer(candidate, rung)
         assert rate == 0.05
         assert dict(offer.request.candidate.params)["learning_rate"] == pytest.approx(expected)
+
+
+def test_a_bounded_offer_is_stopped_at_its_bound_but_not_before_what_was_expected() -> None:
+    offer = Allocation(CostModel(SHAPE), 8, 2).offer(priced("a", 2.0), Rung(None, 1.0))
+    assert offer.seconds == 16.0
+    assert offer.request.seconds == PATIENCE_FACTOR * 2.0 + 0.5
+    assert offer.bounded(24.0).request.seconds == 3.0
+    assert offer.bounded(1000.0) == offer
+    assert offer.bounded(1.0).request.seconds == LEAST_PATIENCE * 2.0

@@ -18,6 +18,7 @@ from made_up import (  # type: ignore[import-not-found]
 
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
+from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Request
 from tabular_automl.ensemble import choose, refit_seconds
 from tabular_automl.ensemble.greedy import most_candidates
@@ -226,7 +227,7 @@ def test_of_equal_promise_the_cheaper_goes_first(world: World) -> None:
     assert world.started == ["cheap", "dear"]
 
 
-@pytest.mark.parametrize(("limit", "first_label"), [(16.0, "a1"), (4000.0, "b1")])
+@pytest.mark.parametrize(("limit", "first_label"), [(24.0, "a1"), (4000.0, "b1")])
 def test_seconds_count_only_where_they_are_short(world: World, limit: float, first_label: str) -> None:
     strong = [priced(f"b{number}", 1.0, SECOND, origin=Origin.PORTFOLIO) for number in range(1, 5)]
     weak = [candidate for candidate in REST if candidate.family == FIRST]
@@ -280,15 +281,58 @@ def test_a_family_with_a_result_may_fail_and_is_tried_on(world: World) -> None:
 
 @pytest.mark.parametrize("limit", [None, 1e6])
 def test_a_run_bounded_by_counts_reads_no_clock_and_no_seconds(world: World, limit: float | None) -> None:
-    labels = []
+    labels, world.lag = [], 3
+    wave = (*WAVE, priced("t", 0.1, TUNABLE))
     for slowness in (1.0, 1e3):
         world.forget()
-        world.slowness = {FIRST: slowness}
-        grow(world.problem, STARTS, first_of(world), world.runtime(limit, count=N_RESULTS + 5))
+        world.slowness = {FIRST: slowness, TUNABLE: slowness}
+        starts = (PRIOR, *wave, *REST)
+        grow(world.problem, starts, first_of(world, wave), world.runtime(limit, count=len(wave) + 12))
         labels.append(world.started)
         assert {(request.seconds, request.max_rounds) for request in world.requests} == {(None, None)}
     assert labels[0] == labels[1]
-    assert len(labels[0]) == 5
+    assert len(labels[0]) == 12
+    assert any(label.startswith("t") for label in labels[0]), "tuned ones among them"
+
+
+@pytest.mark.parametrize("count", [None, 40])
+def test_a_family_has_no_more_candidates_than_the_user_says(world: World, count: int | None) -> None:
+    world.lag = 3
+    wave = (WAVE[0], priced("t", 0.1, TUNABLE))
+    search = Search(most_candidates={TUNABLE: 4, FIRST: 2})
+    starts = (PRIOR, *wave, *REST)
+    grow(
+        world.problem,
+        starts,
+        first_of(world, wave),
+        world.runtime(None if count else 1000.0, count),
+        search=search,
+    )
+    assert sum(label.startswith("t") for label in world.started) == 3
+    assert sum(label.startswith("a") for label in world.started) == 1
+
+
+def test_a_family_of_own_candidates_alone_is_not_tuned(world: World) -> None:
+    own = priced("own", 0.1, TUNABLE, origin=Origin.USER)
+    grow(world.problem, (PRIOR, own, WAVE[0]), first_of(world, (own, WAVE[0])), world.runtime(1000.0))
+    assert world.started == []
+
+
+def test_an_arm_does_not_take_all_places_before_it_brought_anything(world: World) -> None:
+    world.lag = 7
+    grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
+    assert {label[0] for label in world.started[:6]} == {"a", "b", "c"}
+
+
+def test_time_for_what_follows_is_kept_where_candidates_turn_out_dearer(world: World) -> None:
+    world.problem = problem_of(REPEAT_ROWS, n_repeats=3)
+    first = first_of(world)
+    world.slowness = dict.fromkeys((FIRST, SECOND, THIRD), 4.0)
+    world.lag = 3
+    runtime = world.runtime(10.0)
+    grow(world.problem, STARTS, first, runtime)
+    assert world.asked
+    assert runtime.budget.remaining >= 0.5 * REPEAT_SHARE * 10.0
 
 
 def test_counts_are_of_candidates_not_of_results(world: World) -> None:

@@ -2,10 +2,21 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
-from made_up import FIRST, PRIOR, SECOND, THIRD, World, made_up, priced  # type: ignore[import-not-found]
+from made_up import (  # type: ignore[import-not-found]
+    FIRST,
+    PRIOR,
+    SECOND,
+    THIRD,
+    World,
+    made_up,
+    priced,
+    problem_of,
+)
 
 from tabular_automl.core.crossfit import CrossFit, Failure
+from tabular_automl.core.task import TaskKind
 from tabular_automl.search.prospects import LEAST_SHARE, Arm, Prospects, Source
 
 A, B, C = (Arm(family, Source.PORTFOLIO) for family in (FIRST, SECOND, THIRD))
@@ -14,6 +25,12 @@ ARMS = (A, B)
 
 def fit_of(world: World, label: str, family: str, noise: float) -> CrossFit:
     return made_up(world.problem, priced(label, 0.1, family), noise=noise)
+
+
+def end(prospects: Prospects, arm: Arm, result: CrossFit | Failure) -> None:
+    """Let a candidate start and come to its end."""
+    prospects.start(arm)
+    prospects.add(arm, result)
 
 
 @pytest.fixture
@@ -37,11 +54,9 @@ def test_a_family_without_a_result_promises_most(prospects: Prospects) -> None:
 
 
 def test_what_brings_something_promises_more_of_it(world: World, prospects: Prospects) -> None:
-    before = prospects.loss
     for number in range(3):
-        prospects.add(A, fit_of(world, f"a{number}", FIRST, noise=0.2 - 0.04 * number))
-        prospects.add(B, fit_of(world, f"b{number}", SECOND, noise=1e3))
-    assert prospects.loss < before
+        end(prospects, A, fit_of(world, f"a{number}", FIRST, noise=0.2 - 0.04 * number))
+        end(prospects, B, fit_of(world, f"b{number}", SECOND, noise=1e3))
     assert prospects.gain(A, ARMS) > prospects.gain(B, ARMS)
 
 
@@ -49,29 +64,28 @@ def test_a_result_without_gain_promises_less_and_counts_as_vain(world: World, pr
     before = prospects.gain(B, ARMS)
     assert prospects.in_vain == 0
     for number in range(3):
-        prospects.add(B, fit_of(world, f"b{number}", SECOND, noise=1e3))
+        end(prospects, B, fit_of(world, f"b{number}", SECOND, noise=1e3))
         assert prospects.in_vain == number + 1
     assert prospects.gain(B, (B,)) < before
-    prospects.add(A, fit_of(world, "a1", FIRST, noise=0.01))
+    end(prospects, A, fit_of(world, "a1", FIRST, noise=0.01))
     assert prospects.in_vain == 0
 
 
 def test_whoever_waits_long_enough_gets_a_turn(world: World, prospects: Prospects) -> None:
-    prospects.add(A, Failure(priced("a1", 0.1, FIRST), 0, "made up", 0.0))
+    end(prospects, A, Failure(priced("a1", 0.1, FIRST), 0, "made up", 0.0))
     n_waiting = 0
     while prospects.gain(A, ARMS) <= prospects.gain(B, ARMS):
-        prospects.add(B, fit_of(world, f"b{n_waiting}", SECOND, noise=0.2 * 0.9**n_waiting))
+        end(prospects, B, fit_of(world, f"b{n_waiting}", SECOND, noise=0.2 * 0.9**n_waiting))
         n_waiting += 1
     assert 0 < n_waiting <= 1 / LEAST_SHARE
 
 
 def test_pruned_results_and_failures_leave_the_ensemble_as_it_is(world: World, prospects: Prospects) -> None:
-    chosen, loss = prospects.chosen, prospects.loss
+    chosen = prospects.chosen
     left = replace(made_up(world.problem, priced("x", 0.1, FIRST), 1, noise=0.01), pruned="made up")
-    prospects.add(A, left)
-    prospects.add(B, Failure(priced("y", 0.1, SECOND), 0, "made up", 0.0))
+    end(prospects, A, left)
+    end(prospects, B, Failure(priced("y", 0.1, SECOND), 0, "made up", 0.0))
     assert prospects.chosen is chosen
-    assert prospects.loss == loss
 
 
 def test_the_share_of_folds_expected_follows_what_was_left(world: World, prospects: Prospects) -> None:
@@ -79,8 +93,8 @@ def test_the_share_of_folds_expected_follows_what_was_left(world: World, prospec
     assert 1 / 8 < before < 1
     for number in range(5):
         fit = replace(made_up(world.problem, priced(str(number), 0.1, FIRST), 1), pruned="made up")
-        prospects.add(A, fit)
-        prospects.add(B, fit_of(world, f"b{number}", SECOND, noise=0.3))
+        end(prospects, A, fit)
+        end(prospects, B, fit_of(world, f"b{number}", SECOND, noise=0.3))
     assert prospects.share_run(A, (1, 3, 8)) < before < prospects.share_run(B, (1, 3, 8))
 
 
@@ -88,3 +102,28 @@ def test_without_results_all_promise_alike(world: World) -> None:
     prospects = Prospects(world.problem, (made_up(world.problem, PRIOR),))
     assert prospects.gain(A, ARMS) == prospects.gain(B, ARMS) > 0
     assert Prospects(world.problem, ()).chosen is None
+
+
+def test_what_is_under_way_lessens_the_promise_of_its_arm(prospects: Prospects) -> None:
+    before = prospects.gain(B, ARMS)
+    prospects.start(B)
+    assert prospects.gain(B, ARMS) == pytest.approx(before / 2)
+
+
+@pytest.mark.parametrize("metric", ["roc_auc", "log_loss"])
+def test_a_copy_brings_nothing_however_many_rows_a_look_leaves_out(world: World, metric: str) -> None:
+    rng = np.random.default_rng(0)
+    n_rows = 20_000
+    y = (rng.uniform(size=n_rows) > 0.5).astype(float)
+    problem = problem_of(n_rows)
+    task = replace(problem.task, kind=TaskKind.BINARY, metric=metric, classes=(0, 1))
+    problem = replace(problem, y=y, task=task)
+    predictions = np.clip(0.3 + 0.4 * y + 0.3 * rng.normal(size=n_rows), 0.01, 0.99)[:, None]
+
+    def copy(number: int) -> CrossFit:
+        return replace(made_up(problem, priced(str(number), 0.1, FIRST)), predictions=predictions)
+
+    prospects = Prospects(problem, [copy(number) for number in range(10)])
+    for number in range(10, 16):
+        end(prospects, A, copy(number))
+    assert prospects.in_vain == 6

@@ -18,6 +18,7 @@ from tabular_automl.search.study import FamilyStudy
 PORTFOLIO, STUDY = Arm(TUNABLE, Source.PORTFOLIO), Arm(TUNABLE, Source.STUDY)
 DEFAULT = priced("default", 0.1, TUNABLE)
 N_FOLDS = 8
+INFINITE = float("inf")
 
 
 class Course:
@@ -62,18 +63,18 @@ def test_who_can_help_goes_all_the_way(course: Course, arm: Arm) -> None:
     candidate = course.start(arm)
     for n_folds, then in ((1, 3), (3, N_FOLDS)):
         course.come_to(candidate, n_folds)
-        assert course.race.promoted() == Request(candidate, then)
-        assert course.race.promoted() is None
+        assert course.race.promoted(INFINITE) == Request(candidate, then)
+        assert course.race.promoted(INFINITE) is None
     fit = course.come_to(candidate, N_FOLDS)
     assert course.race.finished == [fit]
-    assert course.race.n_under_way == 0
+    assert course.race.under_way == []
 
 
 @pytest.mark.parametrize("arm", [PORTFOLIO, STUDY])
 def test_a_worse_copy_of_what_is_there_is_left(course: Course, arm: Arm) -> None:
     candidate = course.start(arm)
     course.race.take(course.worse_copy(candidate, 1))
-    assert course.race.promoted() is None
+    assert course.race.promoted(INFINITE) is None
     [left] = course.race.finished
     assert isinstance(left, CrossFit)
     assert left.pruned.startswith("after 1 of 8 folds")
@@ -82,18 +83,29 @@ def test_a_worse_copy_of_what_is_there_is_left(course: Course, arm: Arm) -> None
 def test_worse_alone_on_every_fold_but_of_use_goes_on(course: Course) -> None:
     candidate = course.start(STUDY)
     course.come_to(candidate, 1, noise=1.2)
-    assert course.race.promoted() == Request(candidate, 3)
+    assert course.race.promoted(INFINITE) == Request(candidate, 3)
     fit = course.come_to(candidate, 3, noise=1.2)
     losses, best = fold_losses(fit, course.problem), fold_losses(course.default, course.problem)
     assert all(losses[fold] > best[fold] for fold in losses), "the pruner would leave it"
-    assert course.race.promoted() == Request(candidate, N_FOLDS)
+    assert course.race.promoted(INFINITE) == Request(candidate, N_FOLDS)
 
 
-def test_what_is_still_to_come_is_known(course: Course) -> None:
+def test_what_is_still_to_come_is_known_by_what_folds_took(course: Course) -> None:
     candidate = course.start()
     assert course.race.seconds_to_come == pytest.approx(0.8)
     course.come_to(candidate, 1)
-    assert course.race.seconds_to_come == pytest.approx(0.7)
+    assert course.race.seconds_to_come == pytest.approx(7.0), "a fold took ten times what was expected"
+
+
+def test_who_turns_out_too_dear_goes_no_further(course: Course) -> None:
+    candidate, cheaper = course.start(), course.start(label="y")
+    course.come_to(candidate, 1)
+    course.race.take(replace(made_up(course.problem, cheaper, 1, noise=0.5), seconds=0.1))
+    assert course.race.promoted(5.0) == Request(cheaper, 3)
+    [left] = course.race.finished
+    assert isinstance(left, CrossFit)
+    assert left.candidate == candidate
+    assert left.pruned
 
 
 @pytest.mark.parametrize(("n_folds", "is_kept"), [(3, False), (4, True)])
@@ -101,7 +113,7 @@ def test_who_ends_early_counts_with_half_of_its_folds(course: Course, n_folds: i
     candidate = course.start()
     for prefix in (1, 3):
         course.come_to(candidate, prefix)
-        course.race.promoted()
+        course.race.promoted(INFINITE)
     course.come_to(candidate, n_folds)
     [fit] = course.race.finished
     assert isinstance(fit, CrossFit)
@@ -113,7 +125,7 @@ def test_what_fell_behind_its_bar_ends_there(course: Course) -> None:
     fit = replace(made_up(course.problem, candidate, 1), pruned="fell behind")
     course.race.take(fit)
     assert course.race.finished == [fit]
-    assert course.race.promoted() is None
+    assert course.race.promoted(INFINITE) is None
 
 
 @pytest.mark.parametrize("arm", [PORTFOLIO, STUDY])
@@ -122,14 +134,14 @@ def test_a_failure_ends_the_way_and_so_does_a_lost_fold(course: Course, arm: Arm
     failure = Failure(candidate, 0, "made up", 1.0)
     course.race.take(failure)
     course.come_to(other, 1)
-    course.race.promoted()
+    course.race.promoted(INFINITE)
     short, lost = course.come_to(other, 2), Failure(other, 2, "made up", 1.0)
     course.race.take(lost)
     ended_failing, ended_short, ended_lost = course.race.finished
     assert (ended_failing, ended_lost) == (failure, lost)
     assert isinstance(ended_short, CrossFit)
     assert ended_short.folds == short.folds
-    assert course.race.n_under_way == 0
+    assert course.race.under_way == []
 
 
 def test_whoever_is_under_way_at_the_end_is_left_where_it_is(course: Course) -> None:
@@ -139,6 +151,6 @@ def test_whoever_is_under_way_at_the_end_is_left_where_it_is(course: Course) -> 
     [fit] = course.race.finished
     assert isinstance(fit, CrossFit)
     assert fit.candidate == reached
-    assert fit.pruned == "it ended after 1 of 8 folds"
+    assert fit.pruned.startswith("after 1 of 8 folds")
     assert waiting != reached
-    assert course.race.n_under_way == 0
+    assert course.race.under_way == []

@@ -14,7 +14,7 @@ from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Runtime
-from tabular_automl.crossfit.workers import InProcessWorkers
+from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 from tabular_automl.ingest import ingest
 from tabular_automl.search import first_wave, grow, repeat, static_portfolio
 from tabular_automl.testing import FakeClock
