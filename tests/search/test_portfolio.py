@@ -287,7 +287,7 @@ def test_without_the_portfolio_each_family_has_its_default() -> None:
     ("search", "others", "message"),
     [
         ({"without": ["lightgbn"]}, {}, "no learner family 'lightgbn'. Did you mean 'lightgbm'"),
-        ({"spaces": {"lightgbn": {}}}, {}, "no learner family 'lightgbn'"),
+        ({"spaces": {"lightgbn": {"num_leaves": 7}}}, {}, "no learner family 'lightgbn'"),
         ({"most_candidates": {"lightgbn": 1}}, {}, "no learner family 'lightgbn'"),
         ({"without": ["linear"]}, {"families": ["linear"]}, "forbids linear, so that no family is left"),
         ({"without": ["linear"]}, {"candidates": [("linear", {})]}, "Candidate 1 .* search.without forbids"),
