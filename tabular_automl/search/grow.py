@@ -157,7 +157,7 @@ class _Growth:
         """Let the most promising candidate start, if there are time and place for it."""
         means, arms = self._means(), self._arms()
         while means.places > 0 and arms and self._prospects.in_vain < MOST_IN_VAIN:
-            arm = max(arms, key=lambda arm: self._value(arm, arms, means))
+            arm = max(arms, key=lambda arm: self._value(arm, means))
             offer = self._offer(arm, means)
             if offer is not None:
                 self._keys.add(offer.request.candidate.key)
@@ -245,9 +245,9 @@ class _Growth:
     def _fitted_families(self) -> set[str]:
         return {fit.candidate.family for fit in _fitted(self._seen)}
 
-    def _value(self, arm: Arm, arms: Sequence[Arm], means: _Means) -> float:
+    def _value(self, arm: Arm, means: _Means) -> float:
         """Return what the arm's next candidate promises for what it costs."""
-        gain = self._prospects.gain(arm, arms)
+        gain = self._prospects.gain(arm)
         if not self._runtime.budget.timed:
             return gain
         waiting = (c for c in self._waiting if arm.source is Source.PORTFOLIO and c.family == arm.family)

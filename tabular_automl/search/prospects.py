@@ -1,7 +1,7 @@
 """What the next candidate may bring the ensemble, judged by what the last ones brought."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,12 +13,14 @@ from tabular_automl.ensemble import choose, marginal_gain
 SECONDS_A_LOOK = 0.05
 # A gain counts so much less than the one of the same arm after it.
 MEMORY = 0.7
-# Of what a family brought with its first candidates, the next one is expected to bring this share.
-NEXT_SHARE = 0.25
-# An arm that brought nothing is judged as if it promised this share of what the best one does, and as much
-# again for every candidate of others since its last one: what failed once may work otherwise, and can't show
-# it without another turn.
-LEAST_SHARE = 0.1
+# What the next candidate of a family that carries all of the ensemble's weight is expected to bring, as a
+# share of the loss. The weight, not the loss without the family, tells who is strong: of two strong families
+# that stand in for each other neither would be missed.
+USUAL_GAIN = 0.02
+# Families without weight so far count as if they had this much: what failed once may work otherwise.
+LEAST_WEIGHT = 0.15
+# The first candidate of a family promises so many times what the next one of any other does.
+FIRST_OF_A_FAMILY = 2.0
 # A smaller relative gain, judged on the rows that chose the weights, is none.
 LEAST_GAIN = 1e-4
 
@@ -41,8 +43,8 @@ class Prospects:
     """The ensemble so far, and what each arm promises it.
 
     An arm's expected gain is the mean of what its candidates brought (`marginal_gain`), the last one counting
-    most, and of a prior: a share of what the ensemble would lose without the arm's family; for the first of a
-    family, all of what the best one brought. What is under way counts as if it brought its share already.
+    most, and of a prior: the weight that its family carries, shared among the family's candidates, so that
+    none is tried for ever. What is under way counts as a candidate.
 
     Parameters
     ----------
@@ -64,18 +66,13 @@ class Prospects:
         self._results = list(first)
         self.chosen = choose(problem, self._results, look=SECONDS_A_LOOK)
         self.in_vain = 0
-        self._priors = self._marginal_gains()
         self._gains: dict[Arm, list[float]] = {}
-        self._n_started = 0
-        self._last: dict[Arm, int] = {}
         self._under_way: Counter[Arm] = Counter()
         self._ended: Counter[Arm] = Counter()
         self._completed: Counter[Arm] = Counter()
 
     def start(self, arm: Arm) -> None:
         """Take note that a candidate of an arm starts."""
-        self._n_started += 1
-        self._last[arm] = self._n_started
         self._under_way[arm] += 1
 
     def add(self, arm: Arm, result: CrossFit | Failure) -> None:
@@ -87,16 +84,17 @@ class Prospects:
         if isinstance(result, CrossFit) and not result.pruned:
             self._completed[arm] += 1
             self.chosen = choose(self._problem, self._results, look=SECONDS_A_LOOK)
-            gain = self._gain_of([result.candidate.key])
+            gain = self._gain_of(result)
         self._gains.setdefault(arm, []).append(gain)
         self.in_vain = 0 if gain > LEAST_GAIN else self.in_vain + 1
 
-    def gain(self, arm: Arm, arms: Sequence[Arm]) -> float:
-        """Return by which share the arm's next candidate is expected to lower the loss, among these arms."""
-        best = max(self._expected(other) for other in arms)
-        waited = 1 + self._n_started - self._last.get(arm, 0)
-        expected = max(self._expected(arm), LEAST_SHARE * waited * best) or 1.0
-        return expected / (1 + self._under_way[arm])
+    def gain(self, arm: Arm) -> float:
+        """Return by which share of itself the arm's next candidate is expected to lower the loss."""
+        tried = self._tried()
+        if arm.family in tried:
+            return self._expected(arm, tried[arm.family])
+        others = [self._expected(Arm(one, arm.source), n) for one, n in tried.items()]
+        return FIRST_OF_A_FAMILY * max(others, default=USUAL_GAIN)
 
     def share_run(self, arm: Arm, rungs: Sequence[int]) -> float:
         """Return which share of its folds the arm's next candidate is expected to run before it is left."""
@@ -104,20 +102,23 @@ class Prospects:
         first = rungs[0] / rungs[-1]
         return first + (1 - first) * completed
 
-    def _expected(self, arm: Arm) -> float:
+    def _expected(self, arm: Arm, n_tried: int) -> float:
+        """Return the mean of what an arm's candidates brought and of what its family's weight promises."""
         gains = self._gains.get(arm, [])
         weights = [MEMORY**age for age in range(len(gains))]
         observed = sum(w * g for w, g in zip(weights, reversed(gains), strict=True))
-        most = max(self._priors.values(), default=0.0)
-        prior = self._priors.get(arm.family, most / NEXT_SHARE)
-        return (prior + observed) / (1 + sum(weights))
+        chosen = () if self.chosen is None else self.chosen.weighted
+        carried = sum(weight for fit, weight in chosen if fit.candidate.family == arm.family)
+        return (USUAL_GAIN * max(LEAST_WEIGHT, carried) / n_tried + observed) / (1 + sum(weights))
 
-    def _marginal_gains(self) -> Mapping[str, float]:
-        """By family, what the next of it is expected to bring: a share of what it brought so far."""
-        keys: dict[str, set[str]] = {}
-        for result in self._results:
-            keys.setdefault(result.candidate.family, set()).add(result.candidate.key)
-        return {family: NEXT_SHARE * self._gain_of(some) / len(some) for family, some in keys.items()}
+    def _tried(self) -> Counter[str]:
+        """By family, how many candidates were tried or are under way."""
+        candidates = {(result.candidate.family, result.candidate.key) for result in self._results}
+        tried = Counter(one for one, _ in candidates)
+        tried.update({arm.family: n for arm, n in self._under_way.items()})
+        return +tried
 
-    def _gain_of(self, keys: Collection[str]) -> float:
-        return 0.0 if self.chosen is None else marginal_gain(self.chosen, keys, seconds=SECONDS_A_LOOK)
+    def _gain_of(self, result: CrossFit) -> float:
+        if self.chosen is None:
+            return 0.0
+        return marginal_gain(self.chosen, [result.candidate.key], seconds=SECONDS_A_LOOK)

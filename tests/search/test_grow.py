@@ -33,7 +33,6 @@ from tabular_automl.search.grow import (
     SAFETY,
     common_folds,
 )
-from tabular_automl.search.prospects import LEAST_SHARE
 from tabular_automl.search.pruning import rungs
 
 Results = list[CrossFit | Failure]
@@ -160,10 +159,9 @@ def test_the_family_that_carries_the_ensemble_goes_first(world: World) -> None:
 
 def test_a_family_that_brought_nothing_is_tried_before_the_best_one_is_exhausted(world: World) -> None:
     best = [priced(f"b{number}", 0.1, SECOND) for number in range(33)]
-    world.noise = {"b": 0.01, **{candidate.label: 0.01 for candidate in best}, "a": 1e3, "a1": 1e3}
+    world.noise = {"b": 0.01, **{candidate.label: 1.0 for candidate in best}, "a": 1e3, "a1": 1e3}
     starts = (PRIOR, *WAVE[:2], *best, REST[0])
     grow(world.problem, starts, first_of(world, WAVE[:2]), world.runtime(1e5))
-    assert LEAST_SHARE > 0
     assert 0 < world.started.index("a1") < len(best)
 
 
