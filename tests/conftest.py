@@ -1,6 +1,10 @@
-"""Small tables that several rooms test on, drawn from one seed; each call gives a fresh frame."""
+"""Small tables that several rooms test on, drawn from one seed; each call gives a fresh frame.
+
+`small_disk` is made importable for the tests.
+"""
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,6 @@ binary tasks, a row of probabilities for multiclass, values for regression.
 
 from collections.abc import Callable, Set
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.task import TaskKind
 
 Weight = FloatArray | None
@@ -82,8 +82,7 @@ def check_metric(name: str, tasks: Set[TaskKind]) -> None:
     fitting = sorted(metric.name for metric in METRICS.values() if metric.tasks & tasks)
     kinds = " or ".join(sorted(tasks))
     if name not in METRICS:
-        near = get_close_matches(str(name), METRICS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(name, METRICS)
         raise InputError(f"There is no metric {name!r}.{hint} For {kinds} tasks: {', '.join(fitting)}.")
     if name not in fitting:
         raise InputError(

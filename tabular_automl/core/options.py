@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +12,7 @@ import numpy as np
 from tabular_automl.core.candidate import Value
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.metrics import check_metric
+from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.progress import Event
 from tabular_automl.core.search import Search
 from tabular_automl.core.task import TaskKind
@@ -111,9 +111,8 @@ def _is_above(value: Any, bound: int, kind: type) -> bool:
 
 def _check_task_and_metric(task: Any, metric: Any) -> None:
     if task is not None and (not isinstance(task, str) or task not in TASK_NAMES):
-        near = get_close_matches(str(task), TASK_NAMES, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"There is no task {task!r}. {hint}Use one of: {', '.join(TASK_NAMES)}.")
+        hint = did_you_mean(task, TASK_NAMES)
+        raise InputError(f"There is no task {task!r}.{hint} Use one of: {', '.join(TASK_NAMES)}.")
     if metric is not None:
         if not isinstance(metric, str):
             raise InputError(f"metric is {metric!r}; give the name of one, such as 'log_loss'.")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, Literal, TypeGuard
 
@@ -12,6 +11,7 @@ import numpy as np
 from tabular_automl.core.candidate import Value
 from tabular_automl.core.digest import Json
 from tabular_automl.core.errors import InputError
+from tabular_automl.core.nearest import did_you_mean
 
 Sampler = Literal["tpe", "random", "grid"]
 Pruner = Literal["wilcoxon", "halving", "hyperband", "none"]
@@ -154,9 +154,8 @@ def read_change(name: str, change: Any) -> Change:
 
 def _check_name(what: str, name: Any, known: tuple[str, ...]) -> None:
     if name not in known:
-        near = get_close_matches(str(name), known, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise InputError(f"There is no {what} {name!r}. {hint}Use one of: {', '.join(known)}.")
+        hint = did_you_mean(name, known)
+        raise InputError(f"There is no {what} {name!r}.{hint} Use one of: {', '.join(known)}.")
 
 
 def _read_spaces(spaces: Any) -> Mapping[str, Mapping[str, Change]]:

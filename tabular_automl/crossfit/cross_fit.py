@@ -105,10 +105,7 @@ class _Scheduler:
     def end(self) -> None:
         """Kill what still runs."""
         for ticket in self._work:
-            self._workers.kill(ticket)
-            self._runtime.tracker.ended(ticket)
-            if isinstance(ticket.job, FitJob):
-                self._runtime.store.discard(ticket.job.scratch)
+            self._runtime.drop(ticket)
 
     def _releasable(self) -> Iterator[CrossFit | Failure]:
         in_order = self._runtime.budget.counted
@@ -300,12 +297,9 @@ class _Scheduler:
     def _absorb(self, finished: Finished) -> None:
         """Take in what a job came to."""
         work = self._work.pop(finished.ticket)
-        self._runtime.tracker.ended(finished.ticket)
         bag, fold, result = work.bag, work.fold, finished.result
         bag.running.discard(fold)
-        self._runtime.memory.learn(bag.request.candidate, finished, self._workers)
-        if isinstance(finished.ticket.job, FitJob) and not isinstance(result, FitReport):
-            self._runtime.store.discard(finished.ticket.job.scratch)
+        self._runtime.ended(bag.request.candidate, finished)
         match result:
             case FitReport():
                 self._keep(bag, fold, result)

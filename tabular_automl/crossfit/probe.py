@@ -55,8 +55,7 @@ def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]
                     paces[candidate.key] = pace
     finally:
         for ticket in jobs:
-            runtime.workers.kill(ticket)
-            runtime.tracker.ended(ticket)
+            runtime.drop(ticket)
     return tuple(paces[c.key] for c in candidates if c.key in paces)
 
 

@@ -228,11 +228,8 @@ class ProcessWorkers(Workers):
         return [Finished(ticket, answer.result, beside_others)] if ticket else []
 
     def _bury(self, slot: _Slot) -> list[Finished]:
-        ticket, seconds, beside_others = (
-            slot.ticket,
-            time.monotonic() - slot.started,
-            self._beside_others(slot),
-        )
+        ticket, beside_others = slot.ticket, self._beside_others(slot)
+        seconds = time.monotonic() - slot.started
         exit_code = self._end(slot, ENDING_SECONDS)
         if ticket:
             by = -exit_code if exit_code is not None and exit_code < 0 else None

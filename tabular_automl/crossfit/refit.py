@@ -151,10 +151,7 @@ class _Scheduler:
     def end(self) -> None:
         """Kill what still runs."""
         for ticket in self._jobs:
-            self._runtime.workers.kill(ticket)
-            self._runtime.tracker.ended(ticket)
-            if isinstance(ticket.job, FitJob):
-                self._runtime.store.discard(ticket.job.scratch)
+            self._runtime.drop(ticket)
 
     @property
     def _left(self) -> float:
@@ -228,11 +225,8 @@ class _Scheduler:
     def _absorb(self, finished: Finished) -> None:
         """Take in what a refit came to."""
         wanted, result = self._jobs.pop(finished.ticket), finished.result
-        self._runtime.tracker.ended(finished.ticket)
-        self._runtime.memory.learn(wanted.candidate, finished, self._runtime.workers)
-        job, store = finished.ticket.job, self._runtime.store
-        if isinstance(job, FitJob) and not isinstance(result, FitReport):
-            store.discard(job.scratch)
+        self._runtime.ended(wanted.candidate, finished)
+        store = self._runtime.store
         match result:
             case FitReport(complete=True):
                 fit = FoldFit(

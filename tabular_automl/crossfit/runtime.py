@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tabular_automl.core.budget import Budget
-from tabular_automl.core.candidate import Recipe
+from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.fitting import Encoder, FeatureSpec, FitContext
@@ -17,7 +17,7 @@ from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event, EventSink
 from tabular_automl.core.utilisation import Utilisation
-from tabular_automl.crossfit.fold_job import DataFiles
+from tabular_automl.crossfit.fold_job import DataFiles, FitJob, FitReport
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 from tabular_automl.crossfit.interrupt import first_ctrl_c
@@ -27,7 +27,7 @@ from tabular_automl.crossfit.observations import Observations
 from tabular_automl.crossfit.run_facts import RunFacts
 from tabular_automl.crossfit.store import End, RunStore
 from tabular_automl.crossfit.tracker import Tracker
-from tabular_automl.crossfit.workers import Workers
+from tabular_automl.crossfit.workers import Finished, Ticket, Workers
 from tabular_automl.learners import Limits
 from tabular_automl.preprocessing import fit_encoder
 from tabular_automl.progress import open_display
@@ -170,13 +170,29 @@ class Runtime:
             self.problem.shape, matrix.features, seed, self.threads, limits.max_rounds, limits.patience
         )
 
+    def ended(self, candidate: Candidate, finished: Finished) -> None:
+        """Take note that a candidate's fit or prediction is over, and remove what a failed fit left."""
+        self.tracker.ended(finished.ticket)
+        self.memory.learn(candidate, finished, self.workers)
+        if not isinstance(finished.result, FitReport):
+            self._discard_scratch(finished.ticket)
+
+    def drop(self, ticket: Ticket) -> None:
+        """Kill a job of which nothing is wanted any more, and remove what it left."""
+        self.workers.kill(ticket)
+        self.tracker.ended(ticket)
+        self._discard_scratch(ticket)
+
+    def _discard_scratch(self, ticket: Ticket) -> None:
+        if isinstance(ticket.job, FitJob):
+            self.store.discard(ticket.job.scratch)
+
     def emit(self, stage: str, message: str, *, is_warning: bool = False) -> None:
         """Tell whoever watches what was just done; ``stage`` as in `Event`.
 
         The first one after Ctrl-C comes after word of that: a signal's handler must not write.
         """
-        is_told = any(event.message == STOPPING for event in self._events)
-        if self.budget.cancelled and not is_told and message != STOPPING and stage != "done":
+        if self.budget.cancelled and message != STOPPING and stage != "done" and not self._told(STOPPING):
             self.emit(stage, STOPPING)
         event = Event(stage, message, self.budget.elapsed, is_warning)
         self._events.append(event)
@@ -186,8 +202,11 @@ class Runtime:
 
     def take_up(self) -> None:
         """Tell, once in a run, that it uses fits of an earlier one."""
-        if all(event.message != TAKEN_UP for event in self._events):
+        if not self._told(TAKEN_UP):
             self.emit("fit", TAKEN_UP)
+
+    def _told(self, message: str) -> bool:
+        return any(event.message == message for event in self._events)
 
     def leave(self, fit: CrossFit) -> None:
         """Tell that the search left a candidate early, and why (`CrossFit.pruned`)."""

@@ -2,9 +2,9 @@
 
 from tabular_automl.ensemble.choose import Chosen, choose, longest_of_each
 from tabular_automl.ensemble.greedy import greedy_selection
+from tabular_automl.ensemble.kept_for_refits import kept_for_refits
 from tabular_automl.ensemble.marginal_gain import marginal_gain
 from tabular_automl.ensemble.predict import predict_ensemble
-from tabular_automl.ensemble.serve import refit_seconds
 from tabular_automl.ensemble.weigh import Weighed, weigh
 
 __all__ = [
@@ -12,9 +12,9 @@ __all__ = [
     "Weighed",
     "choose",
     "greedy_selection",
+    "kept_for_refits",
     "longest_of_each",
     "marginal_gain",
     "predict_ensemble",
-    "refit_seconds",
     "weigh",
 ]

@@ -7,7 +7,7 @@ from tabular_automl.core.ensemble import FittedEnsemble, FittedMember, Member, S
 from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.load_models import load_models
-from tabular_automl.crossfit.refit import Refit, expected_refit_seconds, n_copies, refit
+from tabular_automl.crossfit.refit import Refit, n_copies, refit
 from tabular_automl.crossfit.runtime import Runtime
 
 # Above so many rows refits take the place of the fold models: as good, at a third of size and latency.
@@ -20,8 +20,6 @@ REFIT_SHARE = 0.5
 FEWEST_COPIES = 2
 # A refit holds about so many times what a fold model does.
 REFIT_SIZE = 1.25
-# Time is kept for the refits of members with at least this weight; lighter ones get what is left.
-HEAVY = 0.05
 
 
 def serve(
@@ -44,12 +42,6 @@ def serve(
         for fit, weight in weighted
     )
     return FittedEnsemble(fitted), failures
-
-
-def refit_seconds(weighted: Sequence[tuple[CrossFit, float]], problem: Problem) -> float:
-    """Return the core-seconds that refits of the heaviest members are expected to take."""
-    heavy = [fit for fit, weight in weighted if weight >= HEAVY]
-    return sum(expected_refit_seconds(fit, problem) * n_copies(fit, COPIES) for fit in heavy)
 
 
 def serves_bag(problem: Problem) -> bool:

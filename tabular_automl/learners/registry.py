@@ -2,13 +2,13 @@
 
 import sys
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
 
 from tabular_automl.core.errors import InputError
+from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.learners.base import Learner
 
 _SHIPPED = MappingProxyType(
@@ -42,8 +42,7 @@ def learner_for(family: str) -> Learner:
     path = _SHIPPED.get(family, family)
     module_name, colon, class_name = path.partition(":")
     if not colon:
-        near = get_close_matches(family, FAMILIES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(family, FAMILIES)
         raise InputError(
             f"There is no learner family {family!r}.{hint} Shipped: {', '.join(FAMILIES)}. "
             "Name one of your own as 'package.module:Class'."

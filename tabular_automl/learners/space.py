@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 
 from tabular_automl.core.candidate import Params, Value, freeze_params
 from tabular_automl.core.errors import InputError
+from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.search import Change, read_change
 
 # Limits of what is a share of rows or columns: none of them cannot be learned from.
@@ -213,8 +213,7 @@ class Space:
         known = [parameter.name for parameter in self.parameters]
         for name in changes:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(name, known)
                 raise InputError(
                     f"There is no hyperparameter {name!r} to tune on this table.{hint} "
                     f"There are: {', '.join(sorted(known)) or 'none'}."

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Origin, Params
 from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Request
-from tabular_automl.ensemble.serve import COPIES
 from tabular_automl.learners import learner_for
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.family_space import FamilySpace
@@ -41,8 +39,6 @@ PATIENCE_FACTOR = 2.0
 PATIENCE_SECONDS = 0.5
 # However little time there is for its candidate, a fit may take so many times what was expected.
 LEAST_PATIENCE = 1.25
-# Beyond one refit of each member, refits may keep this share of the time limit from further candidates.
-REFIT_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -150,12 +146,6 @@ class Allocation:
 def ladder_for(n_rows: int) -> tuple[Rung, ...]:
     """Return the rungs for a table of so many rows."""
     return LADDER_ON_FEW_ROWS if n_rows <= FEW_ROWS else LADDER
-
-
-def kept_for_refits(refit_seconds: float, budget: Budget) -> float:
-    """Return the wall seconds that are kept for refits of all copies, which take so many core-seconds."""
-    all_copies = refit_seconds / budget.cores
-    return min(all_copies, max(all_copies / COPIES, REFIT_SHARE * (budget.limit or 0.0)))
 
 
 def _caps(needed: int, fewest: float) -> Iterator[int]:

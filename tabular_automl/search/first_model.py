@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
-from tabular_automl.crossfit import Request, Runtime, cross_fit
+from tabular_automl.crossfit import Runtime, cross_fit
 from tabular_automl.search.allocate import Allocation
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.portfolio import PRIOR
@@ -41,15 +42,13 @@ def first_model(
     offer = allocation.cheapest(able[0])
     n_cells = problem.n_rows * problem.shape.n_columns
     seconds = max(LEAST_OVERTIME, OVERTIME_SHARE * (budget.limit or 0.0), OVERTIME_A_CELL * n_cells)
-    request = Request(
-        offer.request.candidate, offer.request.n_folds, seconds=seconds, max_rounds=offer.request.max_rounds
-    )
+    request = replace(offer.request, seconds=seconds)
     runtime.emit(
         "fit",
         f"The time limit left none for a model: {request.candidate.name} is fitted all the same, on "
         f"{request.n_folds} folds. Raise time_limit for more.",
         is_warning=True,
     )
-    n_rounds = -(-request.n_folds // budget.cores)
+    n_rounds = ceil(request.n_folds / budget.cores)
     later = replace(runtime, budget=budget.from_now(n_rounds * HARD_FACTOR * seconds + MARGIN_SECONDS))
     return tuple(cross_fit(iter([request]), problem, later))

@@ -10,22 +10,22 @@ from tabular_automl.core.crossfit import CrossFit, Failure, tried
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Request, Runtime, cross_fit
-from tabular_automl.ensemble import refit_seconds
+from tabular_automl.ensemble import kept_for_refits
 from tabular_automl.ensemble.greedy import most_candidates
-from tabular_automl.search.allocate import Allocation, Offer, Rung, kept_for_refits
+from tabular_automl.search.allocate import Allocation, Offer, Rung
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.fold_losses import fold_losses
 from tabular_automl.search.portfolio import AS_SHIPPED, PRIOR, default_candidate
 from tabular_automl.search.prospects import Arm, Prospects, Source
 from tabular_automl.search.pruning import rungs
-from tabular_automl.search.race import Race
+from tabular_automl.search.race import FEWEST_FOLDS, Race
 from tabular_automl.search.study import FamilyStudy
 from tabular_automl.search.study_mirror import StudyMirror, open_mirror
 
 # A candidate starts only if this many times its expected time is left.
 SAFETY = 1.15
 # One candidate may take this share of the time that is left for growing.
-CANDIDATE_SHARE = 0.5
+CANDIDATE_SHARE = 0.9
 # On so few rows, where chance decides most, this share of the time limit is kept for repeats; on more rows
 # they get what growing leaves.
 REPEAT_ROWS = 1_000
@@ -36,8 +36,6 @@ LADDER = (Rung(None, 1.0), Rung(None, 1.5), Rung(None, 2.0))
 ALL_ROUNDS = 1.0
 # A candidate may take this share of the time that is left for growing, however little was expected.
 FAIR_SHARE = 0.1
-# With a single fold, the stopping round would be chosen on the very rows that score it.
-FEWEST_FOLDS = 2
 # A family of which so many candidates failed and none was fitted is left alone.
 MOST_FAILURES = 2
 # A family is tuned once it has so many results, or its portfolio is exhausted: what others learned from many
@@ -65,7 +63,7 @@ def grow(
     kept. It ends with the time, with the count of candidates, when the rows bear no more, or after many
     candidates in vain; without either bound, with the portfolio.
 
-    A run bounded by counts does the same by static formulas of cost, and reads no clock.
+    In a run bounded by counts these are what is short: costs don't matter, and no clock is read.
     """
     # Whom the first wave had no time for may come now.
     with open_mirror(runtime) as mirror:
@@ -91,11 +89,10 @@ def common_folds(seen: Sequence[CrossFit | Failure], n_folds: int) -> int:
 
 
 class _Means(NamedTuple):
-    """What there is to spend: core-seconds, what one candidate may cost, places for candidates."""
+    """What time there is: core-seconds for each place, wall seconds for one candidate, and what they buy."""
 
-    core_seconds: float
+    a_place: float
     most_seconds: float
-    places: int
     allocation: Allocation
 
 
@@ -128,7 +125,6 @@ class _Growth:
         self._defaults = {family: default_candidate(family, problem.shape, search) for family in families}
         self._dry: set[str] = set()
         self._n_folds = common_folds(first, problem.folds.folds_per_repeat)
-        self._n_started = 0
         self._prospects = Prospects(problem, first)
         self.race = Race(problem, runtime, self._studies, self._prospects)
         for fit in _fitted(first):
@@ -147,45 +143,46 @@ class _Growth:
 
     def take(self, result: CrossFit | Failure) -> None:
         """Take in what came of a request."""
+        before = self._prospects.chosen
         self.race.take(result)
         chosen = self._prospects.chosen
-        if chosen is not None:
+        if chosen is not None and chosen is not before:
             loss = chosen.pool.loss(chosen.weights)
             self._runtime.tracker.ensemble(loss, len(chosen.weighted), chosen.pool.rows)
 
     def _start_another(self) -> Request | None:
         """Let the most promising candidate start, if there are time and place for it."""
-        means, arms = self._means(), self._arms()
-        while means.places > 0 and arms and self._prospects.in_vain < MOST_IN_VAIN:
+        places, arms = self._places(), self._arms()
+        if places <= 0 or self._prospects.in_vain >= MOST_IN_VAIN:
+            return None
+        means = self._means(places) if self._runtime.budget.timed else None
+        while arms:
             arm = max(arms, key=lambda arm: self._value(arm, means))
             offer = self._offer(arm, means)
             if offer is not None:
                 self._keys.add(offer.request.candidate.key)
-                self._n_started += 1
-                return self.race.start(arm, offer, _fitted(self._seen))
+                return self.race.start(arm, offer, _fitted(self._prospects.results))
             arms.remove(arm)
             if arm.source is Source.PORTFOLIO and self._may_tune(arm.family):
                 arms.append(Arm(arm.family, Source.STUDY))
         return None
 
-    @property
-    def _seen(self) -> list[CrossFit | Failure]:
-        return [*self._first, *self.race.finished]
-
-    def _means(self) -> _Means:
+    def _places(self) -> int:
+        """Return how many more candidates may start."""
         budget, race = self._runtime.budget, self.race
         bound = budget.max_candidates
         allowed = most_candidates(self._problem.n_rows) if bound is None else bound
         # By key: a candidate that lost a fold is there twice, as what it finished and as its failure.
         allowed -= len({result.candidate.key for result in self._first if result.candidate.family != PRIOR})
         if not budget.timed:
-            # Counts are what is short, so that costs don't matter and no clock is read.
-            allocation = Allocation(CostModel(self._problem.shape), self._n_folds, budget.cores)
-            return _Means(float("inf"), float("inf"), allowed - self._n_started, allocation)
-        places = allowed - len(race.under_way) - sum(not fit.pruned for fit in _fitted(race.finished))
-        core_seconds = self._core_seconds() / SAFETY - race.seconds_to_come
-        seconds = core_seconds / budget.cores
-        costs = CostModel.of(self._problem.shape, self._seen, self._runtime.observations.paces)
+            return allowed - len({result.candidate.key for result in race.finished}) - len(race.under_way)
+        # Where time bounds the run, what was left early or failed takes no place.
+        return allowed - len(race.under_way) - sum(not fit.pruned for fit in _fitted(race.finished))
+
+    def _means(self, places: int) -> _Means:
+        budget = self._runtime.budget
+        core_seconds = self._core_seconds() / SAFETY - self.race.seconds_to_come
+        costs = CostModel.of(self._problem.shape, self._prospects.results, self._runtime.observations.paces)
         allocation = Allocation(
             costs,
             self._n_folds,
@@ -195,7 +192,8 @@ class _Growth:
             fewest_rounds=ALL_ROUNDS,
             search=self._search,
         )
-        return _Means(core_seconds, CANDIDATE_SHARE * seconds, places, allocation)
+        most_seconds = CANDIDATE_SHARE * core_seconds / budget.cores
+        return _Means(core_seconds / places, most_seconds, allocation)
 
     def _core_seconds(self) -> float:
         """Return the core-seconds that are left for growing; infinite where counts are what is short."""
@@ -205,8 +203,7 @@ class _Growth:
     def _kept_seconds(self) -> float:
         """Return the wall seconds that repeats and refits need."""
         budget, plan, chosen = self._runtime.budget, self._problem.folds, self._prospects.chosen
-        refits = 0.0 if chosen is None else refit_seconds(chosen.weighted, self._problem)
-        kept = kept_for_refits(refits, budget)
+        kept = 0.0 if chosen is None else kept_for_refits(chosen.weighted, self._problem, budget)
         if (
             self._problem.n_rows <= REPEAT_ROWS
             and plan.n_repeats > 1
@@ -218,10 +215,10 @@ class _Growth:
     def _arms(self) -> list[Arm]:
         """Return where a next candidate may come from, in the portfolio's order of families."""
         waiting = {candidate.family for candidate in self._waiting}
-        sizes = self._sizes()
+        sizes, fitted = self._prospects.n_tried(), self._fitted_families
         arms = []
         for family in self._studies:
-            has_failed = family not in self._fitted_families and sizes[family] >= MOST_FAILURES
+            has_failed = family not in fitted and sizes[family] >= MOST_FAILURES
             if has_failed or sizes[family] >= self._search.bound(family):
                 continue
             if family in waiting:
@@ -236,33 +233,28 @@ class _Growth:
         is_able = family in self._fitted_families and family not in self._dry
         return is_bounded and is_able and family in self._searched
 
-    def _sizes(self) -> Counter[str]:
-        """By family, how many candidates were started."""
-        started = [*(result.candidate for result in self._seen), *self.race.under_way]
-        return Counter(family for family, _ in {(one.family, one.key) for one in started})
-
     @property
     def _fitted_families(self) -> set[str]:
-        return {fit.candidate.family for fit in _fitted(self._seen)}
+        return {fit.candidate.family for fit in _fitted(self._prospects.results)}
 
-    def _value(self, arm: Arm, means: _Means) -> float:
+    def _value(self, arm: Arm, means: _Means | None) -> float:
         """Return what the arm's next candidate promises for what it costs."""
         gain = self._prospects.gain(arm)
-        if not self._runtime.budget.timed:
+        if means is None:
             return gain
         waiting = (c for c in self._waiting if arm.source is Source.PORTFOLIO and c.family == arm.family)
         likely = next(waiting, self._defaults[arm.family])
         seconds = means.allocation.offer(likely, LADDER[0]).seconds
         seconds *= self._prospects.share_run(arm, rungs(self._n_folds))
-        return gain / (seconds + means.core_seconds / means.places)
+        return gain / (seconds + means.a_place)
 
-    def _offer(self, arm: Arm, means: _Means) -> Offer | None:
+    def _offer(self, arm: Arm, means: _Means | None) -> Offer | None:
         """Return the arm's next candidate that can be afforded, and take it from where it waited."""
         return (
             self._from_study(arm, means) if arm.source is Source.STUDY else self._from_portfolio(arm, means)
         )
 
-    def _from_portfolio(self, arm: Arm, means: _Means) -> Offer | None:
+    def _from_portfolio(self, arm: Arm, means: _Means | None) -> Offer | None:
         for candidate in [candidate for candidate in self._waiting if candidate.family == arm.family]:
             offer = self._affordable(candidate, means)
             if offer is not None:
@@ -271,7 +263,7 @@ class _Growth:
                     return offer
         return None
 
-    def _from_study(self, arm: Arm, means: _Means) -> Offer | None:
+    def _from_study(self, arm: Arm, means: _Means | None) -> Offer | None:
         candidate = self._studies[arm.family].ask()
         if candidate is None:
             self._dry.add(arm.family)
@@ -282,8 +274,8 @@ class _Growth:
             return None
         return offer
 
-    def _affordable(self, candidate: Candidate, means: _Means) -> Offer | None:
-        if not self._runtime.budget.timed:
+    def _affordable(self, candidate: Candidate, means: _Means | None) -> Offer | None:
+        if means is None:
             return Offer(Request(candidate, self._n_folds), 0.0)
         offer = means.allocation.affordable(candidate, means.most_seconds)
         return offer if offer is None or self._wall_seconds(offer) <= means.most_seconds else None

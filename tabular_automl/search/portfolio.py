@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from difflib import get_close_matches
 
 from tabular_automl.core.candidate import Candidate, Origin, freeze_params
 from tabular_automl.core.errors import InputError, UnsupportedProblemError
+from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem, ProblemShape
 from tabular_automl.core.search import Search
@@ -105,8 +105,7 @@ def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
         known = {parameter.name for parameter in space.shipped.parameters} | set(space.defaults)
         for name in changes:
             if name not in known:
-                near = get_close_matches(name, known, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
+                hint = did_you_mean(name, known)
                 raise InputError(
                     f"Candidate {number} ({family}) has no hyperparameter {name!r}.{hint} "
                     f"It has: {', '.join(sorted(known))}."
@@ -136,8 +135,7 @@ def _named(options: Options) -> tuple[str, ...]:
     families = known if options.families is None else tuple(options.families)
     for family in (*families, *options.search.named_families):
         if family not in known and ":" not in family:
-            near = get_close_matches(family, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(family, known)
             raise InputError(
                 f"There is no learner family {family!r}.{hint} Known families: {', '.join(known)}."
             )

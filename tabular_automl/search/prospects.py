@@ -57,14 +57,16 @@ class Prospects:
     ----------
     chosen
         The ensemble so far, from a quick look; None without a candidate.
+    results
+        All results so far.
     in_vain
         How many candidates in a row brought nothing.
     """
 
     def __init__(self, problem: Problem, first: Sequence[CrossFit | Failure]) -> None:
         self._problem = problem
-        self._results = list(first)
-        self.chosen = choose(problem, self._results, look=SECONDS_A_LOOK)
+        self.results = list(first)
+        self.chosen = choose(problem, self.results, look=SECONDS_A_LOOK)
         self.in_vain = 0
         self._gains: dict[Arm, list[float]] = {}
         self._under_way: Counter[Arm] = Counter()
@@ -77,24 +79,30 @@ class Prospects:
 
     def add(self, arm: Arm, result: CrossFit | Failure) -> None:
         """Learn what came of a candidate: completed, left early or failed."""
-        self._results.append(result)
+        self.results.append(result)
         self._under_way[arm] -= 1
         self._ended[arm] += 1
         gain = 0.0
         if isinstance(result, CrossFit) and not result.pruned:
             self._completed[arm] += 1
-            self.chosen = choose(self._problem, self._results, look=SECONDS_A_LOOK)
+            self.chosen = choose(self._problem, self.results, look=SECONDS_A_LOOK)
             gain = self._gain_of(result)
         self._gains.setdefault(arm, []).append(gain)
         self.in_vain = 0 if gain > LEAST_GAIN else self.in_vain + 1
 
     def gain(self, arm: Arm) -> float:
         """Return by which share of itself the arm's next candidate is expected to lower the loss."""
-        tried = self._tried()
+        tried = self.n_tried()
         if arm.family in tried:
             return self._expected(arm, tried[arm.family])
         others = [self._expected(Arm(one, arm.source), n) for one, n in tried.items()]
         return FIRST_OF_A_FAMILY * max(others, default=USUAL_GAIN)
+
+    def n_tried(self) -> Counter[str]:
+        """Return by family how many candidates were tried or are under way."""
+        candidates = {(result.candidate.family, result.candidate.key) for result in self.results}
+        under_way = [arm.family for arm in self._under_way.elements()]
+        return Counter([*(family for family, _ in candidates), *under_way])
 
     def share_run(self, arm: Arm, rungs: Sequence[int]) -> float:
         """Return which share of its folds the arm's next candidate is expected to run before it is left."""
@@ -110,13 +118,6 @@ class Prospects:
         chosen = () if self.chosen is None else self.chosen.weighted
         carried = sum(weight for fit, weight in chosen if fit.candidate.family == arm.family)
         return (USUAL_GAIN * max(LEAST_WEIGHT, carried) / n_tried + observed) / (1 + sum(weights))
-
-    def _tried(self) -> Counter[str]:
-        """By family, how many candidates were tried or are under way."""
-        candidates = {(result.candidate.family, result.candidate.key) for result in self._results}
-        tried = Counter(one for one, _ in candidates)
-        tried.update({arm.family: n for arm, n in self._under_way.items()})
-        return +tried
 
     def _gain_of(self, result: CrossFit) -> float:
         if self.chosen is None:

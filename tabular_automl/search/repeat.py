@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit import Request, Runtime, cross_fit
-from tabular_automl.ensemble import choose, refit_seconds
-from tabular_automl.search.allocate import kept_for_refits
+from tabular_automl.ensemble import choose, kept_for_refits
 from tabular_automl.search.portfolio import PRIOR
 
 # So many members are repeated at most, the heaviest first.
@@ -44,7 +43,7 @@ def _requests(
         return
     n_folds, budget = problem.folds.folds_per_repeat, runtime.budget
     members = [fit for fit, _ in chosen.weighted if _can_be_repeated(fit, n_folds)]
-    kept = kept_for_refits(refit_seconds(chosen.weighted, problem), budget)
+    kept = kept_for_refits(chosen.weighted, problem, budget)
     for number in range(2, problem.folds.n_repeats + 1):
         for fit in members[:MOST_MEMBERS]:
             core_seconds = (budget.remaining - kept) * min(budget.cores, n_folds)

@@ -2,8 +2,6 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pandas as pd
 import pytest
 from bad_input_rows import FIT, SCORE, covers  # type: ignore[import-not-found]
 from front_door import ONE_FIT, command, small_table  # type: ignore[import-not-found]
+from small_disk import files_no_larger_than  # type: ignore[import-not-found]
 
 import tabular_automl as ta
 from tabular_automl.cli import fit as fit_room
@@ -31,18 +30,6 @@ def spends_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
         raise SpentError
 
     monkeypatch.setattr(fit_room, "fit", fit)
-
-
-@contextmanager
-def disk_full_after(n_bytes: int) -> Iterator[None]:
-    """Let no file grow beyond a size: writing fails as on a full disk, in our code and in libraries'."""
-    resource = pytest.importorskip("resource", reason="only POSIX systems limit the size of files")
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture
@@ -118,13 +105,13 @@ def test_a_run_folder_that_cannot_be_written_is_named_before_time_is_spent(
 def test_a_full_disk_while_saving_leaves_nothing(plain, tmp_path: Path) -> None:
     """A "full disk" is said, and what was there before stays whole."""
     with (
-        disk_full_after(500),
+        files_no_larger_than(500),
         pytest.raises(WriteError, match=r"Cannot save the model to .*Nothing was left"),
     ):
         plain.save(tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
     plain.save(tmp_path / "model")
-    with disk_full_after(500), pytest.raises(WriteError, match="Nothing was left behind"):
+    with files_no_larger_than(500), pytest.raises(WriteError, match="Nothing was left behind"):
         plain.save(tmp_path / "model", overwrite=True)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert ta.load(tmp_path / "model").score_ == plain.score_
@@ -132,7 +119,10 @@ def test_a_full_disk_while_saving_leaves_nothing(plain, tmp_path: Path) -> None:
 
 @covers("folders", FIT)
 def test_a_full_disk_while_fitting_is_no_silent_failure(tmp_path: Path) -> None:
-    with disk_full_after(500), pytest.raises(StoreError, match=r"cannot be written.*Choose another run_dir"):
+    with (
+        files_no_larger_than(500),
+        pytest.raises(StoreError, match=r"cannot be written.*Choose another run_dir"),
+    ):
         ta.fit(small_table(), "label", run_dir=tmp_path / "run", **ONE_FIT)
 
 
@@ -143,7 +133,10 @@ def test_a_full_disk_while_scoring_leaves_nothing(plain, tmp_path: Path, name: s
     pd.concat([small_table()] * 10).to_parquet(source)
     (tmp_path / name).write_text("yesterday", encoding="utf-8")
     told = ScoreOptions(chunk_rows=50, proba=True)
-    with disk_full_after(2_000), pytest.raises(WriteError, match="No partial file was left behind") as caught:
+    with (
+        files_no_larger_than(2_000),
+        pytest.raises(WriteError, match="No partial file was left behind") as caught,
+    ):
         score_file(plain.run, source, tmp_path / name, told)
     assert os.strerror(errno.EFBIG) in str(caught.value)
     assert (tmp_path / name).read_text(encoding="utf-8") == "yesterday"

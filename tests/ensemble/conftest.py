@@ -66,6 +66,12 @@ def opened() -> Callable[..., AbstractContextManager[Setting]]:
     return _opened
 
 
+@pytest.fixture(scope="module")
+def opened_once() -> Callable[..., AbstractContextManager[Setting]]:
+    """Open it for all tests of a module."""
+    return _opened
+
+
 @pytest.fixture
 def make_pool() -> MakePool:
     return simulated_pool

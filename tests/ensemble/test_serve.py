@@ -17,9 +17,8 @@ from tabular_automl.core.fitting import FitContext, FitOutcome, Rows
 from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit.fold_job import ALL_ROWS
-from tabular_automl.crossfit.refit import expected_refit_seconds, refit
-from tabular_automl.ensemble import refit_seconds
-from tabular_automl.ensemble.serve import BAG_ROWS, COPIES, HEAVY, REFIT_SHARE, serve, serves_bag
+from tabular_automl.crossfit.refit import refit
+from tabular_automl.ensemble.serve import BAG_ROWS, COPIES, REFIT_SHARE, serve, serves_bag
 from tabular_automl.learners import learner_for
 from tabular_automl.learners.linear import Linear
 from tabular_automl.testing import FAKE_FAMILY, FakeLearner, small_frame
@@ -232,16 +231,6 @@ def test_fold_models_stay_on_few_rows_that_are_not_ordered(opened: Open) -> None
     with opened(TaskKind.REGRESSION, time_column=MOMENTS) as setting:
         assert setting.problem.folds.scheme == TIME_ORDERED
         assert not serves_bag(setting.problem)
-
-
-def test_seconds_for_refits_are_those_of_heavy_members_for_each_copy(opened: Open) -> None:
-    with opened(TaskKind.REGRESSION) as setting:
-        problem = setting.problem
-        fake, linear, prior = (setting.fit(family) for family in (FAKE_FAMILY, "linear", "prior"))
-        heavy = [(fake, 0.5), (linear, 0.5 - HEAVY / 2)]
-        expected = COPIES * expected_refit_seconds(fake, problem) + expected_refit_seconds(linear, problem)
-        assert refit_seconds([*heavy, (prior, HEAVY / 2)], problem) == pytest.approx(expected)
-        assert refit_seconds([], problem) == 0
 
 
 def test_what_failed_is_in_the_run_and_in_the_report_and_changes_no_score() -> None:

@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import SHAPE, priced  # type: ignore[import-not-found]
 
-from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.search import Search
 from tabular_automl.core.task import TaskKind
-from tabular_automl.ensemble.serve import COPIES
 from tabular_automl.learners import FAMILIES
 from tabular_automl.search.allocate import (
     FEW_ROWS,
@@ -21,11 +19,9 @@ from tabular_automl.search.allocate import (
     LADDER_ON_FEW_ROWS,
     LEAST_PATIENCE,
     PATIENCE_FACTOR,
-    REFIT_SHARE,
     Allocation,
     Offer,
     Rung,
-    kept_for_refits,
     ladder_for,
 )
 from tabular_automl.search.cost_model import CostModel
@@ -136,23 +132,6 @@ def test_a_fit_is_stopped_only_when_it_exceeds_both_expectation_and_fair_share(
         assert limit is not None
         assert limit >= PATIENCE_FACTOR * offer.seconds / n_folds
         assert limit >= fair_share / n_folds
-
-
-@given(refit_seconds=st.floats(0, 1e4), limit=st.floats(1, 1e4), n_cores=cores)
-def test_a_refit_of_each_member_is_kept_for_and_more_only_up_to_a_share(
-    refit_seconds: float, limit: float, n_cores: int
-) -> None:
-    budget = Budget(limit, None, n_cores)
-    all_copies = refit_seconds / budget.cores
-    kept = kept_for_refits(refit_seconds, budget)
-    assert all_copies / COPIES <= kept <= all_copies
-    assert kept in {all_copies, all_copies / COPIES, REFIT_SHARE * limit}
-    assert kept <= max(all_copies / COPIES, REFIT_SHARE * limit)
-
-
-def test_without_a_limit_no_more_than_a_refit_of_each_member_is_kept_for() -> None:
-    budget = Budget(None, None, 1)
-    assert kept_for_refits(6.0, budget) == 6.0 / COPIES
 
 
 BOTH = pytest.mark.parametrize("ladder", [LADDER, LADDER_ON_FEW_ROWS], ids=["many rows", "few rows"])

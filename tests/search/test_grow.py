@@ -20,10 +20,9 @@ from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Request
-from tabular_automl.ensemble import choose, refit_seconds
+from tabular_automl.ensemble import choose, kept_for_refits
 from tabular_automl.ensemble.greedy import most_candidates
 from tabular_automl.search import grow
-from tabular_automl.search.allocate import kept_for_refits
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.grow import (
     CANDIDATE_SHARE,
@@ -117,7 +116,7 @@ def test_no_proposal_is_expected_to_take_more_than_its_share(world: World) -> No
             assert expected_seconds(world, replace(request, n_folds=8)) <= CANDIDATE_SHARE * free + 1e-9
 
 
-@pytest.mark.parametrize("limit", [3.0, 5.0, 7.0])
+@pytest.mark.parametrize("limit", [4.0, 5.0, 7.0])
 def test_time_for_repeats_and_refits_is_kept(world: World, limit: float) -> None:
     world.problem = problem_of(REPEAT_ROWS, n_repeats=3)
     runtime = world.runtime(limit)
@@ -126,7 +125,7 @@ def test_time_for_repeats_and_refits_is_kept(world: World, limit: float) -> None
     assert 0 < len(grown) < len(REST), "the limit ends it, not the portfolio"
     chosen = choose(world.problem, (*first, *grown))
     assert chosen is not None
-    refits = kept_for_refits(refit_seconds(chosen.weighted, world.problem), runtime.budget)
+    refits = kept_for_refits(chosen.weighted, world.problem, runtime.budget)
     assert refits > 0
     assert runtime.budget.remaining >= REPEAT_SHARE * limit + refits
 

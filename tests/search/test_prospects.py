@@ -133,3 +133,11 @@ def test_a_copy_brings_nothing_however_many_rows_a_look_leaves_out(world: World,
     for number in range(10, 16):
         end(prospects, A, copy(number))
     assert prospects.in_vain == 6
+
+
+def test_all_that_a_family_has_under_way_counts_from_whichever_arm(prospects: Prospects) -> None:
+    before = prospects.n_tried()[SECOND]
+    prospects.start(B)
+    prospects.start(Arm(SECOND, Source.STUDY))
+    prospects.start(B)
+    assert prospects.n_tried()[SECOND] == before + 3

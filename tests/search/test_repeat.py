@@ -6,9 +6,8 @@ import pytest
 from made_up import FIRST, PRIOR, SECOND, World, made_up, priced, problem_of  # type: ignore[import-not-found]
 
 from tabular_automl.core.crossfit import CrossFit, Failure
-from tabular_automl.ensemble import choose, refit_seconds
+from tabular_automl.ensemble import choose, kept_for_refits
 from tabular_automl.search import repeat
-from tabular_automl.search.allocate import kept_for_refits
 from tabular_automl.search.repeat import MOST_MEMBERS
 
 LABELS = "abcdefgh"
@@ -69,7 +68,6 @@ def test_repeats_start_only_if_they_can_finish_and_leave_time_for_refits(world: 
     results = results_of(world)
     chosen = choose(world.problem, results)
     assert chosen is not None
-    refits = refit_seconds(chosen.weighted, world.problem)
     n_asked = []
     for limit in (1.0, 2.0, 3.0, 5.0, 8.0, 20.0):
         world.forget()
@@ -77,7 +75,8 @@ def test_repeats_start_only_if_they_can_finish_and_leave_time_for_refits(world: 
         runtime = world.runtime(limit)
         repeat(world.problem, results, runtime)
         n_asked.append(len(world.asked))
-        assert not world.asked or runtime.budget.remaining >= kept_for_refits(refits, runtime.budget) > 0
+        kept = kept_for_refits(chosen.weighted, world.problem, runtime.budget)
+        assert not world.asked or runtime.budget.remaining >= kept > 0
     assert n_asked == sorted(n_asked)
     assert (n_asked[0], n_asked[-1]) == (0, MOST_MEMBERS * (N_REPEATS - 1))
     assert any(0 < n < n_asked[-1] for n in n_asked)

@@ -1,0 +1,79 @@
+"""What the search leaves to refits: no less than they take, nothing for those that cannot start."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tabular_automl.core.budget import Budget
+from tabular_automl.core.crossfit import CrossFit
+from tabular_automl.core.problem import Problem
+from tabular_automl.core.task import TaskKind
+from tabular_automl.crossfit.refit import START_SHARE, expected_refit_seconds
+from tabular_automl.ensemble import kept_for_refits
+from tabular_automl.ensemble.kept_for_refits import COPIES_SHARE, HEAVY
+from tabular_automl.ensemble.serve import COPIES
+from tabular_automl.testing import FAKE_FAMILY
+
+Weighted = list[tuple[CrossFit, float]]
+
+
+class Members:
+    """A problem, and candidates whose refits take as long as asked for."""
+
+    def __init__(self, problem: Problem, seeded: CrossFit, unseeded: CrossFit) -> None:
+        self.problem = problem
+        self._fits = {True: seeded, False: unseeded}
+
+    def taking(self, seconds: float, *, uses_seed: bool = True) -> CrossFit:
+        """Return a candidate of which one refit takes so many seconds."""
+        fit = self._fits[uses_seed]
+        factor = seconds / expected_refit_seconds(fit, self.problem)
+        return replace(fit, folds=tuple(replace(fold, seconds=factor * fold.seconds) for fold in fit.folds))
+
+    def kept(self, weighted: Weighted, limit: float | None, n_jobs: int = 1) -> float:
+        """Return what is kept with all of so many seconds left, as seconds of expected work."""
+        budget = Budget(limit, None, n_jobs, clock=lambda: 0.0)
+        return START_SHARE * kept_for_refits(weighted, self.problem, budget)
+
+
+@pytest.fixture(scope="module")
+def members(opened_once: Callable[..., AbstractContextManager[Any]]) -> Iterator[Members]:
+    with opened_once(TaskKind.REGRESSION) as setting:
+        yield Members(setting.problem, setting.fit(FAKE_FAMILY), setting.fit("linear"))
+
+
+def test_nothing_is_kept_for_no_members_and_for_light_ones(members: Members) -> None:
+    assert members.kept([], 100.0) == 0
+    assert members.kept([(members.taking(1.0), HEAVY / 2)], 100.0) == 0
+
+
+def test_all_copies_are_kept_for_while_they_take_little(members: Members) -> None:
+    heavy = [(members.taking(1.0), 0.5), (members.taking(2.0, uses_seed=False), 0.5)]
+    assert COPIES * 1.0 + 2.0 < COPIES_SHARE * 100
+    assert members.kept(heavy, 100.0) == pytest.approx(COPIES * 1.0 + 2.0)
+
+
+def test_one_of_each_is_kept_for_and_more_only_up_to_a_share(members: Members) -> None:
+    heavy = [(members.taking(8.0), 0.5), (members.taking(3.0), 0.5)]
+    assert members.kept(heavy, 100.0) == pytest.approx(COPIES_SHARE * 100)
+    assert members.kept(heavy, 20.0) == pytest.approx(8.0 + 3.0)
+
+
+def test_a_refit_runs_on_one_core(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tabular_automl.core.budget.available_cores", lambda: 8)
+    heavy = [(members.taking(8.0), 0.9), (members.taking(1.0), 0.1)]
+    assert members.kept(heavy, 20.0, n_jobs=8) == pytest.approx(8.0)
+
+
+def test_nothing_is_kept_for_a_refit_that_cannot_start_any_more(members: Members) -> None:
+    light = (members.taking(1.0, uses_seed=False), 0.5)
+    for seconds, is_kept in ((START_SHARE * 10 - 0.01, True), (START_SHARE * 10 + 0.01, False)):
+        kept = members.kept([(members.taking(seconds), 0.5), light], 10.0)
+        assert kept == pytest.approx(1.0 + is_kept * seconds)
+
+
+def test_without_a_limit_one_of_each_is_kept_for(members: Members) -> None:
+    assert members.kept([(members.taking(6.0), 1.0)], None) == pytest.approx(6.0)
