@@ -18,8 +18,9 @@ from tabular_automl.crossfit.runtime import Runtime
 from tabular_automl.crossfit.workers import Finished, Lost, Ticket
 from tabular_automl.learners import import_ahead, learner_for
 
-# So many rounds tell the pace.
+# So many rounds tell the pace; of a single one it isn't known what is spent on each and what is spent once.
 ROUNDS = 10
+FEWEST_ROUNDS = 2
 # A probe ends with its second round once it has taken this share of the time limit.
 SHARE = 0.03
 # After this share of the time limit no further probe is started, and those that still run are killed.
@@ -29,9 +30,10 @@ TOTAL_SHARE = 0.08
 def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]:
     """Fit the first rounds of each candidate on fold 0 and return their paces; the models are thrown away.
 
-    A candidate without rounds is not probed, and one that fails, whose matrix cannot be made, or whose turn
-    does not come before the probes' time is over, has no pace: what it will take is told by the others. One
-    that was killed after a fair time is as slow as if all that time had been its first round.
+    A candidate without rounds is not probed, and one that fails, whose matrix cannot be made, whose turn does
+    not come before the probes' time is over, or whose first rounds would take more than what is left of it by
+    its learner's formula, has no pace: what it will take is told by the others. One that was killed after a
+    fair time is as slow as if all that time had been its first round.
     """
     waiting = [c for c in candidates if learner_for(c.family).capabilities.uses_rounds]
     jobs: dict[Ticket, Candidate] = {}
@@ -77,8 +79,7 @@ class ProbeJob:
 
         def stop() -> bool:
             asked.append(time.monotonic() - started)
-            # One round does not tell what is spent on each from what is spent once.
-            return (len(asked) > 1 and asked[-1] >= self.seconds) or should_stop()
+            return (len(asked) >= FEWEST_ROUNDS and asked[-1] >= self.seconds) or should_stop()
 
         try:
             rounds = self._rounds(stop)
@@ -132,7 +133,7 @@ class _TimeLeft:
 
 def _start(candidate: Candidate, runtime: Runtime, time_left: _TimeLeft) -> Ticket | None:
     """Submit a candidate's probe, if it can be made and there is time."""
-    if time_left.seconds <= 0:
+    if time_left.seconds <= _least_seconds(candidate, runtime):
         return None
     with time_left.set_aside():
         job = _job(candidate, runtime)
@@ -143,6 +144,14 @@ def _start(candidate: Candidate, runtime: Runtime, time_left: _TimeLeft) -> Tick
     # Half of what is left for two rounds leaves the other half for what they take beyond it.
     job = replace(job, seconds=min(time_left.fair, left / 2))
     return runtime.workers.submit(job, hard_limit=None if left == math.inf else left)
+
+
+def _least_seconds(candidate: Candidate, runtime: Runtime) -> float:
+    """Return what the fewest rounds are expected to take: a probe killed before would cost a worker, too."""
+    try:
+        return learner_for(candidate.family).cost(runtime.problem.shape, candidate.params, FEWEST_ROUNDS)
+    except Exception:  # noqa: BLE001 - a third-party learner may fail in any way; the real fit reports it
+        return 0.0
 
 
 def _job(candidate: Candidate, runtime: Runtime) -> ProbeJob | None:

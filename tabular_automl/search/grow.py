@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
 from math import ceil
 from typing import NamedTuple
 
@@ -32,8 +34,10 @@ REPEAT_ROWS = 1_000
 REPEAT_SHARE = 0.2
 # Fewer folds than the others have would leave fewer rows to weigh all of them on.
 LADDER = (Rung(None, 1.0), Rung(None, 1.5), Rung(None, 2.0))
-# No fit is to end before its time (`Allocation.fewest_rounds`): there are other candidates to try instead.
+# Studies learn nothing from fits that end before their time (`Allocation.fewest_rounds`). Candidates of the
+# portfolio may, where there is no time for all their rounds.
 ALL_ROUNDS = 1.0
+FEWEST_ROUNDS = 0.5
 # A candidate may take this share of the time that is left for growing, however little was expected.
 FAIR_SHARE = 0.1
 # A family of which so many candidates failed and none was fitted is left alone.
@@ -189,7 +193,6 @@ class _Growth:
             budget.cores,
             fair_share=FAIR_SHARE * max(0.0, core_seconds),
             ladder=LADDER,
-            fewest_rounds=ALL_ROUNDS,
             search=self._search,
         )
         most_seconds = CANDIDATE_SHARE * core_seconds / budget.cores
@@ -255,8 +258,9 @@ class _Growth:
         )
 
     def _from_portfolio(self, arm: Arm, means: _Means | None) -> Offer | None:
-        for candidate in [candidate for candidate in self._waiting if candidate.family == arm.family]:
-            offer = self._affordable(candidate, means)
+        waiting = [candidate for candidate in self._waiting if candidate.family == arm.family]
+        for fewest_rounds, candidate in product((ALL_ROUNDS, FEWEST_ROUNDS), waiting):
+            offer = self._affordable(candidate, means, fewest_rounds)
             if offer is not None:
                 self._waiting.remove(candidate)
                 if offer.request.candidate.key not in self._keys:
@@ -268,16 +272,17 @@ class _Growth:
         if candidate is None:
             self._dry.add(arm.family)
             return None
-        offer = self._affordable(candidate, means)
+        offer = self._affordable(candidate, means, ALL_ROUNDS)
         if offer is None or offer.request.candidate.key in self._keys:
             self._studies[arm.family].fail(candidate)
             return None
         return offer
 
-    def _affordable(self, candidate: Candidate, means: _Means | None) -> Offer | None:
+    def _affordable(self, candidate: Candidate, means: _Means | None, fewest_rounds: float) -> Offer | None:
         if means is None:
             return Offer(Request(candidate, self._n_folds), 0.0)
-        offer = means.allocation.affordable(candidate, means.most_seconds)
+        allocation = replace(means.allocation, fewest_rounds=fewest_rounds)
+        offer = allocation.affordable(candidate, means.most_seconds)
         return offer if offer is None or self._wall_seconds(offer) <= means.most_seconds else None
 
     def _wall_seconds(self, offer: Offer) -> float:

@@ -8,6 +8,7 @@ from odd_learners import Odd, OddModel  # type: ignore[import-not-found]
 
 from tabular_automl.core.candidate import Candidate, Params, Recipe, freeze_params
 from tabular_automl.core.fitting import FitContext, FitOutcome, Rows
+from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners import Capabilities
 from tabular_automl.testing import FakeClock
@@ -40,6 +41,15 @@ class Timed(Odd):
                 CLOCK.advance(values["a_round"] / asks)
                 stopped = stopped or context.should_stop()
         return FitOutcome(OddModel(0.0, rounds), np.ones(rounds), complete=not stopped)
+
+
+class Dear(Timed):
+    """Is expected to take 20 seconds a round."""
+
+    family: ClassVar[str] = "probe_learners:Dear"
+
+    def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
+        return 20.0 * rounds
 
 
 class NoRegression(Timed):

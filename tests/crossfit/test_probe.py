@@ -110,6 +110,15 @@ def test_a_probe_that_is_killed_early_tells_nothing(one_worker, monkeypatch, sec
     assert len(probed([candidate()], one_worker, seconds=1_000.0)) == n_paces
 
 
+@pytest.mark.parametrize(("seconds", "n_paces"), [(490.0, 0), (510.0, 1)])
+def test_what_would_be_killed_before_its_second_round_is_not_started(one_worker, watch, seconds, n_paces):
+    assert TOTAL_SHARE * 490 < 2 * 20 < TOTAL_SHARE * 510
+    dear = timed(1.0, 1.0, kind="Dear")
+    with open_runtime(make_problem(), one_worker, seconds=seconds) as runtime:
+        assert len(probe([dear], runtime)) == n_paces
+        assert bool(list(runtime.store.scratch.glob("matrix-*"))) == bool(n_paces), "encoded in vain"
+
+
 @contextmanager
 def on_our_clock(workers, seconds=1_000.0):
     """Open a runtime whose time is that of `CLOCK`."""
