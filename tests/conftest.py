@@ -1,6 +1,6 @@
 """Small tables that several rooms test on, drawn from one seed; each call gives a fresh frame.
 
-`small_disk` is made importable for the tests.
+What is in `support` is importable for the tests.
 """
 
 import signal
@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,9 +11,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.fitting import FloatArray
-from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.task import TaskKind
 
 Weight = FloatArray | None

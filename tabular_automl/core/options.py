@@ -10,9 +10,9 @@ from typing import Any, Literal
 import numpy as np
 
 from tabular_automl.core.candidate import Value
+from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.metrics import check_metric
-from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.progress import Event
 from tabular_automl.core.search import Search
 from tabular_automl.core.task import TaskKind

@@ -9,9 +9,9 @@ from typing import Any, Literal, TypeGuard
 import numpy as np
 
 from tabular_automl.core.candidate import Value
+from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.digest import Json
 from tabular_automl.core.errors import InputError
-from tabular_automl.core.nearest import did_you_mean
 
 Sampler = Literal["tpe", "random", "grid"]
 Pruner = Literal["wilcoxon", "halving", "hyperband", "none"]

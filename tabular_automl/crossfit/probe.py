@@ -20,7 +20,7 @@ from tabular_automl.learners import import_ahead, learner_for
 
 # So many rounds tell the pace; of a single one it isn't known what is spent on each and what is spent once.
 ROUNDS = 10
-FEWEST_ROUNDS = 2
+LEAST_ROUNDS = 2
 # A probe ends with its second round once it has taken this share of the time limit.
 SHARE = 0.03
 # After this share of the time limit no further probe is started, and those that still run are killed.
@@ -79,7 +79,7 @@ class ProbeJob:
 
         def stop() -> bool:
             asked.append(time.monotonic() - started)
-            return (len(asked) >= FEWEST_ROUNDS and asked[-1] >= self.seconds) or should_stop()
+            return (len(asked) >= LEAST_ROUNDS and asked[-1] >= self.seconds) or should_stop()
 
         try:
             rounds = self._rounds(stop)
@@ -133,7 +133,9 @@ class _TimeLeft:
 
 def _start(candidate: Candidate, runtime: Runtime, time_left: _TimeLeft) -> Ticket | None:
     """Submit a candidate's probe, if it can be made and there is time."""
-    if time_left.seconds <= _least_seconds(candidate, runtime):
+    # A probe that is killed costs its worker, too, which takes longer to come back than most probes.
+    cost = learner_for(candidate.family).cost(runtime.problem.shape, candidate.params, LEAST_ROUNDS)
+    if time_left.seconds <= cost:
         return None
     with time_left.set_aside():
         job = _job(candidate, runtime)
@@ -144,14 +146,6 @@ def _start(candidate: Candidate, runtime: Runtime, time_left: _TimeLeft) -> Tick
     # Half of what is left for two rounds leaves the other half for what they take beyond it.
     job = replace(job, seconds=min(time_left.fair, left / 2))
     return runtime.workers.submit(job, hard_limit=None if left == math.inf else left)
-
-
-def _least_seconds(candidate: Candidate, runtime: Runtime) -> float:
-    """Return what the fewest rounds are expected to take: a probe killed before would cost a worker, too."""
-    try:
-        return learner_for(candidate.family).cost(runtime.problem.shape, candidate.params, FEWEST_ROUNDS)
-    except Exception:  # noqa: BLE001 - a third-party learner may fail in any way; the real fit reports it
-        return 0.0
 
 
 def _job(candidate: Candidate, runtime: Runtime) -> ProbeJob | None:

@@ -1,42 +1,53 @@
 """The time that refits of an ensemble's members will need, so that the search leaves it to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from heapq import heapify, heapreplace
 
-from tabular_automl.core.budget import Budget
 from tabular_automl.core.crossfit import CrossFit
-from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.refit import START_SHARE, expected_refit_seconds, n_copies
-from tabular_automl.ensemble.serve import COPIES
+from tabular_automl.crossfit.runtime import Runtime
+from tabular_automl.ensemble.serve import COPIES, loading_seconds
 
 # Time is kept for the refits of members with at least this weight; lighter ones get what is left.
 HEAVY = 0.05
 # Beyond one refit of each member, refits may keep this share of the time limit from further candidates.
 COPIES_SHARE = 0.2
+# Choosing the ensemble comes before the refits; it is expected to take this share of what is reserved for
+# weighing.
+CHOOSING_SHARE = 0.25
 
 
-def kept_for_refits(weighted: Sequence[tuple[CrossFit, float]], problem: Problem, budget: Budget) -> float:
+def kept_for_refits(weighted: Sequence[tuple[CrossFit, float]], runtime: Runtime) -> float:
     """Return the wall seconds to keep for refits of an ensemble's heaviest members.
 
-    It is the time for one refit of each, and for further copies up to `COPIES_SHARE` of the limit. A refit
-    runs on one core, so it is never less than the longest takes. Nothing is kept for a refit that could not
-    start even now: its fold models will predict, and others may have its time.
+    It is the time for one refit of each, and for further copies up to `COPIES_SHARE` of the limit, with that
+    for choosing before and loading after them. Nothing is kept for a refit that could not start even now: its
+    fold models will predict, and others may have its time.
 
     Parameters
     ----------
     weighted
         The members so far with their weights.
-    problem
-        What is being solved.
-    budget
-        What time is left, and how many refits run at a time.
+    runtime
+        What time is left, how many refits run at a time, and what loading takes.
     """
-    heavy = [
-        (expected_refit_seconds(fit, problem), n_copies(fit, COPIES))
-        for fit, weight in weighted
-        if weight >= HEAVY
-    ]
-    able = [(seconds, copies) for seconds, copies in heavy if seconds <= START_SHARE * budget.remaining]
-    longest = max((seconds for seconds, _ in able), default=0.0)
-    one_each = max(longest, sum(seconds for seconds, _ in able) / budget.cores)
-    all_copies = max(longest, sum(seconds * copies for seconds, copies in able) / budget.cores)
-    return min(all_copies, max(one_each, COPIES_SHARE * (budget.limit or 0.0))) / START_SHARE
+    problem, budget = runtime.problem, runtime.budget
+    heavy = [fit for fit, weight in weighted if weight >= HEAVY]
+    besides = loading_seconds(heavy, problem, runtime) + CHOOSING_SHARE * budget.reserve
+    expected = [(expected_refit_seconds(fit, problem), n_copies(fit, COPIES)) for fit in heavy]
+    able = [one for one in expected if one[0] <= START_SHARE * (budget.remaining - besides)]
+    if not able:
+        return 0.0
+    one_each = _makespan((seconds for seconds, _ in able), budget.cores)
+    all_copies = _makespan((seconds for seconds, copies in able for _ in range(copies)), budget.cores)
+    needed = min(all_copies, max(one_each, COPIES_SHARE * (budget.limit or 0.0)))
+    return besides + needed / START_SHARE
+
+
+def _makespan(seconds: Iterable[float], cores: int) -> float:
+    """Return when the last of some jobs ends, each started in turn on the core that is free first."""
+    ends = [0.0] * cores
+    heapify(ends)
+    for job in seconds:
+        heapreplace(ends, ends[0] + job)
+    return max(ends)

@@ -55,7 +55,7 @@ def _refits(
     wanted = sum(n_copies(fit, COPIES) for fit in chosen)
     refits: dict[str, list[Refit]] = {}
     failures: dict[tuple[str, str], Failure] = {}
-    for result in refit(chosen, COPIES, runtime, reserve=_loading_seconds(chosen, problem, runtime)):
+    for result in refit(chosen, COPIES, runtime, reserve=loading_seconds(chosen, problem, runtime)):
         wanted -= 1
         if isinstance(result, Failure):
             # Copies that fail for the same reason are told of once.
@@ -73,8 +73,8 @@ def _refits(
     return refits, tuple(failures.values())
 
 
-def _loading_seconds(chosen: Sequence[CrossFit], problem: Problem, runtime: Runtime) -> float:
-    """Return the seconds to load what will predict, whatever comes of the refits."""
+def loading_seconds(chosen: Sequence[CrossFit], problem: Problem, runtime: Runtime) -> float:
+    """Return the wall seconds to load what will predict, whatever comes of the refits."""
     total = 0.0
     for fit in chosen:
         folds = _able_folds(fit, problem)

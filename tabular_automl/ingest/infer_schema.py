@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
 from tabular_automl.ingest.canonical import canonical_numbers, canonical_texts
@@ -322,10 +323,8 @@ def _check_overrides(frame: pd.DataFrame, overrides: Mapping[Any, str]) -> list[
             message = f"schema names column {shown_name(name)}, which is not a feature column of df."
             findings.append(Finding("schema_override", Severity.ERROR, message, hint, str(name)))
         if str(kind) not in kinds:
-            near = get_close_matches(str(kind), kinds, n=1)
-            hint = f"Did you mean {near[0]!r}? " if near else ""
             message = f"schema sets column {str(name)!r} to {str(kind)!r}, which is not a kind of column."
-            way_out = f"{hint}Use one of: {', '.join(kinds)}."
+            way_out = f"{did_you_mean(kind, kinds)} Use one of: {', '.join(kinds)}.".lstrip()
             findings.append(Finding("schema_override", Severity.ERROR, message, way_out, str(name)))
     return findings
 

@@ -7,8 +7,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
 
+from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.errors import InputError
-from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.learners.base import Learner
 
 _SHIPPED = MappingProxyType(

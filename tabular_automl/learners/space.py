@@ -8,8 +8,8 @@ from typing import Any, NoReturn, TypeGuard
 import numpy as np
 
 from tabular_automl.core.candidate import Params, Value, freeze_params
+from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.errors import InputError
-from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.search import Change, read_change
 
 # Limits of what is a share of rows or columns: none of them cannot be learned from.

@@ -104,7 +104,7 @@ def _runs(family: str, results: Sequence[CrossFit | Failure]) -> list[_Run]:
         if not isinstance(result, CrossFit) or result.candidate.family != family or not result.folds:
             continue
         first, step = result.folds[0], learner.progress(result.candidate.params)
-        if first.complete:
+        if first.complete and not result.capped:
             found[result.candidate.key] = _Run(np.minimum.accumulate(first.curve), step, first.given_up)
     return list(found.values())
 

@@ -49,7 +49,7 @@ class CostModel:
             for fit in self.observed
             if fit.candidate.family == candidate.family and not any(fold.given_up for fold in fit.folds)
         ]
-        ratio = _median([self._rounds_ratio(fit) for fit in same_family])
+        ratio = _median(self._rounds_ratios(same_family))
         most = learner_for(candidate.family).limits(self.shape, candidate.params).max_rounds
         return max(1, min(most, round(self._expected_rounds(candidate) * ratio)))
 
@@ -69,10 +69,14 @@ class CostModel:
             of_probes.setdefault(pace.candidate.family, []).append(self._pace_ratio(pace))
         return of_probes | of_fits
 
-    def _rounds_ratio(self, fit: CrossFit) -> float:
-        ratio = _rounds(fit) / self._expected_rounds(fit.candidate)
+    def _rounds_ratios(self, fits: Sequence[CrossFit]) -> list[float]:
+        """Return how many times the expected rounds each fit took."""
+        ratios = {True: [], False: []}  # type: dict[bool, list[float]]
+        for fit in fits:
+            ratios[_stopped(fit)].append(_rounds(fit) / self._expected_rounds(fit.candidate))
         # What was stopped from outside says only that so many rounds were not enough.
-        return max(1.0, ratio) if _stopped(fit) else ratio
+        usual = _median(ratios[False])
+        return [*ratios[False], *(max(usual, ratio) for ratio in ratios[True])]
 
     def _seconds_ratio(self, fit: CrossFit) -> float:
         a_fold = float(np.mean([fold.seconds for fold in fit.folds]))

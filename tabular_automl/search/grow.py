@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
 from math import ceil
 from typing import NamedTuple
 
@@ -34,10 +33,10 @@ REPEAT_ROWS = 1_000
 REPEAT_SHARE = 0.2
 # Fewer folds than the others have would leave fewer rows to weigh all of them on.
 LADDER = (Rung(None, 1.0), Rung(None, 1.5), Rung(None, 2.0))
-# Studies learn nothing from fits that end before their time (`Allocation.fewest_rounds`). Candidates of the
-# portfolio may, where there is no time for all their rounds.
+# What a study proposes gets all the rounds it is expected to need (`Allocation.fewest_rounds`): of fewer the
+# study would learn nothing. What waits may do with this share of them where there is no time for more.
 ALL_ROUNDS = 1.0
-FEWEST_ROUNDS = 0.5
+SHORT_OF_ROUNDS = 0.5
 # A candidate may take this share of the time that is left for growing, however little was expected.
 FAIR_SHARE = 0.1
 # A family of which so many candidates failed and none was fitted is left alone.
@@ -72,6 +71,7 @@ def grow(
     # Whom the first wave had no time for may come now.
     with open_mirror(runtime) as mirror:
         growth = _Growth(problem, starts, tried(first), runtime, search=search, mirror=mirror)
+        growth.tell_ensemble()
         for result in cross_fit(growth.requests(), problem, runtime):
             growth.take(result)
         growth.race.abandon()
@@ -93,7 +93,7 @@ def common_folds(seen: Sequence[CrossFit | Failure], n_folds: int) -> int:
 
 
 class _Means(NamedTuple):
-    """What time there is: core-seconds for each place, wall seconds for one candidate, and what they buy."""
+    """What time there is: core-seconds for each place, busy wall seconds for one candidate, what they buy."""
 
     a_place: float
     most_seconds: float
@@ -149,8 +149,13 @@ class _Growth:
         """Take in what came of a request."""
         before = self._prospects.chosen
         self.race.take(result)
+        if self._prospects.chosen is not before:
+            self.tell_ensemble()
+
+    def tell_ensemble(self) -> None:
+        """Show the ensemble so far."""
         chosen = self._prospects.chosen
-        if chosen is not None and chosen is not before:
+        if chosen is not None:
             loss = chosen.pool.loss(chosen.weights)
             self._runtime.tracker.ensemble(loss, len(chosen.weighted), chosen.pool.rows)
 
@@ -195,7 +200,7 @@ class _Growth:
             ladder=LADDER,
             search=self._search,
         )
-        most_seconds = CANDIDATE_SHARE * core_seconds / budget.cores
+        most_seconds = CANDIDATE_SHARE * core_seconds / budget.cores * self._share_of_cores()
         return _Means(core_seconds / places, most_seconds, allocation)
 
     def _core_seconds(self) -> float:
@@ -206,7 +211,7 @@ class _Growth:
     def _kept_seconds(self) -> float:
         """Return the wall seconds that repeats and refits need."""
         budget, plan, chosen = self._runtime.budget, self._problem.folds, self._prospects.chosen
-        kept = 0.0 if chosen is None else kept_for_refits(chosen.weighted, self._problem, budget)
+        kept = 0.0 if chosen is None else kept_for_refits(chosen.weighted, self._runtime)
         if (
             self._problem.n_rows <= REPEAT_ROWS
             and plan.n_repeats > 1
@@ -258,13 +263,13 @@ class _Growth:
         )
 
     def _from_portfolio(self, arm: Arm, means: _Means | None) -> Offer | None:
-        waiting = [candidate for candidate in self._waiting if candidate.family == arm.family]
-        for fewest_rounds, candidate in product((ALL_ROUNDS, FEWEST_ROUNDS), waiting):
-            offer = self._affordable(candidate, means, fewest_rounds)
-            if offer is not None:
-                self._waiting.remove(candidate)
-                if offer.request.candidate.key not in self._keys:
-                    return offer
+        for fewest_rounds in (ALL_ROUNDS, SHORT_OF_ROUNDS):
+            for candidate in [one for one in self._waiting if one.family == arm.family]:
+                offer = self._affordable(candidate, means, fewest_rounds)
+                if offer is not None:
+                    self._waiting.remove(candidate)
+                    if offer.request.candidate.key not in self._keys:
+                        return offer
         return None
 
     def _from_study(self, arm: Arm, means: _Means | None) -> Offer | None:
@@ -282,14 +287,14 @@ class _Growth:
         if means is None:
             return Offer(Request(candidate, self._n_folds), 0.0)
         allocation = replace(means.allocation, fewest_rounds=fewest_rounds)
-        offer = allocation.affordable(candidate, means.most_seconds)
-        return offer if offer is None or self._wall_seconds(offer) <= means.most_seconds else None
+        return allocation.affordable(candidate, means.most_seconds)
 
-    def _wall_seconds(self, offer: Offer) -> float:
-        """Return how long an offer takes at least, prefix after prefix."""
-        a_fold, cores = offer.seconds / offer.request.n_folds, self._runtime.budget.cores
+    def _share_of_cores(self) -> float:
+        """Return which share of the cores that it may use a candidate does, prefix after prefix."""
+        cores = self._runtime.budget.cores
         steps = zip((0, *rungs(self._n_folds)), rungs(self._n_folds), strict=False)
-        return a_fold * sum(ceil((longer - shorter) / cores) for shorter, longer in steps)
+        turns = sum(ceil((longer - shorter) / cores) for shorter, longer in steps)
+        return self._n_folds / (turns * min(cores, self._n_folds))
 
 
 def _fitted(results: Sequence[CrossFit | Failure]) -> list[CrossFit]:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from tabular_automl.core.candidate import Candidate, Origin, freeze_params
+from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.errors import InputError, UnsupportedProblemError
-from tabular_automl.core.nearest import did_you_mean
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem, ProblemShape
 from tabular_automl.core.search import Search

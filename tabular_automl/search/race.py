@@ -134,6 +134,7 @@ class Race:
         trial = self._trials.get(result.candidate.key)
         if trial is None:  # a lost fold after the cross fit of the folds before it
             self.finished.append(result)
+            self._prospects.results.append(result)
         elif isinstance(result, Failure):
             self._end(trial, result)
         else:
@@ -197,8 +198,9 @@ class Race:
         study, candidate = self._study(trial), trial.offer.request.candidate
         losses = {} if isinstance(result, Failure) else fold_losses(result, self._problem)
         if trial.arm.source is Source.PORTFOLIO:
-            was_left = isinstance(result, CrossFit) and bool(result.pruned)
-            study.know(candidate, {} if was_left else losses, seconds=result.seconds)
+            # With more folds or rounds it would have come to something else.
+            is_short = isinstance(result, CrossFit) and (bool(result.pruned) or result.capped)
+            study.know(candidate, {} if is_short else losses, seconds=result.seconds)
         elif isinstance(result, Failure):
             study.fail(candidate, seconds=result.seconds)
         elif result.pruned:

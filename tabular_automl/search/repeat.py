@@ -43,7 +43,7 @@ def _requests(
         return
     n_folds, budget = problem.folds.folds_per_repeat, runtime.budget
     members = [fit for fit, _ in chosen.weighted if _can_be_repeated(fit, n_folds)]
-    kept = kept_for_refits(chosen.weighted, problem, budget)
+    kept = kept_for_refits(chosen.weighted, runtime)
     for number in range(2, problem.folds.n_repeats + 1):
         for fit in members[:MOST_MEMBERS]:
             core_seconds = (budget.remaining - kept) * min(budget.cores, n_folds)

@@ -4,8 +4,9 @@
 
 A table is a made-up one (`100x5`, `500000x30:binary:categories=0.4:missing=0.05`, see `made_table.py`) or a
 CSV or Parquet file with its target, `path/to/file.csv@price`. The bound is max(1.02 x limit + 1 s, ingest + a
-first model): the latter is when the first model beyond the prior was there, and weighed. Results are appended to the file
-given by `--out`, a line each; what is in it already is not run again. All is printed as a Markdown table.
+first model): the latter is when the first model beyond the prior was there, and weighed where that was after
+the limit. Results are appended to the file given by `--out`, a line each; what is in it already is not run
+again. All is printed as a Markdown table.
 """
 
 import argparse
@@ -46,12 +47,12 @@ def main() -> None:
 def bound(result: dict[str, Any]) -> float:
     """Return how many seconds the fit was allowed to take.
 
-    A first model is there when it can predict and has its score, so that weighing counts, if it was all there
-    was to weigh beside the prior.
+    A first model is there when it can predict and has its score: where it came after the limit, so that all
+    there was left to do was to weigh it, weighing counts.
     """
-    is_alone = result["first_model"] is not None and result["candidates"] <= 2
-    weighing = result["stages"].get("weigh", 0.0) if is_alone else 0.0
-    first = max(result["ingested"], result["first_model"] or 0.0) + weighing
+    first = max(result["ingested"], result["first_model"] or 0.0)
+    if first > result["limit"]:
+        first += result["stages"].get("weigh", 0.0)
     return max(1.02 * result["limit"] + 1.0, first)
 
 

@@ -60,15 +60,9 @@ def _opened(kind: TaskKind, **changes: Any) -> Iterator[Setting]:
             yield Setting(problem, options, runtime)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def opened() -> Callable[..., AbstractContextManager[Setting]]:
     """Open the small problem of a task kind, with changes of the options."""
-    return _opened
-
-
-@pytest.fixture(scope="module")
-def opened_once() -> Callable[..., AbstractContextManager[Setting]]:
-    """Open it for all tests of a module."""
     return _opened
 
 

@@ -9,40 +9,49 @@ import pytest
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.crossfit import CrossFit
-from tabular_automl.core.problem import Problem
 from tabular_automl.core.task import TaskKind
+from tabular_automl.crossfit import Runtime
 from tabular_automl.crossfit.refit import START_SHARE, expected_refit_seconds
 from tabular_automl.ensemble import kept_for_refits
-from tabular_automl.ensemble.kept_for_refits import COPIES_SHARE, HEAVY
-from tabular_automl.ensemble.serve import COPIES
+from tabular_automl.ensemble.kept_for_refits import CHOOSING_SHARE, COPIES_SHARE, HEAVY
+from tabular_automl.ensemble.serve import COPIES, loading_seconds
 from tabular_automl.testing import FAKE_FAMILY
 
 Weighted = list[tuple[CrossFit, float]]
+RESERVE = 2.0
 
 
 class Members:
-    """A problem, and candidates whose refits take as long as asked for."""
+    """A runtime, and candidates whose refits take as long as asked for."""
 
-    def __init__(self, problem: Problem, seeded: CrossFit, unseeded: CrossFit) -> None:
-        self.problem = problem
+    def __init__(self, runtime: Runtime, seeded: CrossFit, unseeded: CrossFit) -> None:
+        self._runtime = runtime
         self._fits = {True: seeded, False: unseeded}
 
     def taking(self, seconds: float, *, uses_seed: bool = True) -> CrossFit:
         """Return a candidate of which one refit takes so many seconds."""
         fit = self._fits[uses_seed]
-        factor = seconds / expected_refit_seconds(fit, self.problem)
+        factor = seconds / expected_refit_seconds(fit, self._runtime.problem)
         return replace(fit, folds=tuple(replace(fold, seconds=factor * fold.seconds) for fold in fit.folds))
 
-    def kept(self, weighted: Weighted, limit: float | None, n_jobs: int = 1) -> float:
-        """Return what is kept with all of so many seconds left, as seconds of expected work."""
-        budget = Budget(limit, None, n_jobs, clock=lambda: 0.0)
-        return START_SHARE * kept_for_refits(weighted, self.problem, budget)
+    def kept(self, weighted: Weighted, left: float | None, n_jobs: int = 1) -> float:
+        """Return what is kept for refits alone, with so many seconds left after choosing and loading."""
+        besides = self.besides(weighted)
+        limit = None if left is None else left + besides + RESERVE
+        budget = Budget(limit, None, n_jobs, RESERVE, clock=lambda: 0.0)
+        kept = kept_for_refits(weighted, replace(self._runtime, budget=budget))
+        return START_SHARE * (kept - besides) if kept else 0.0
+
+    def besides(self, weighted: Weighted) -> float:
+        """Return the seconds for choosing and loading."""
+        heavy = [fit for fit, weight in weighted if weight >= HEAVY]
+        return CHOOSING_SHARE * RESERVE + loading_seconds(heavy, self._runtime.problem, self._runtime)
 
 
 @pytest.fixture(scope="module")
-def members(opened_once: Callable[..., AbstractContextManager[Any]]) -> Iterator[Members]:
-    with opened_once(TaskKind.REGRESSION) as setting:
-        yield Members(setting.problem, setting.fit(FAKE_FAMILY), setting.fit("linear"))
+def members(opened: Callable[..., AbstractContextManager[Any]]) -> Iterator[Members]:
+    with opened(TaskKind.REGRESSION) as setting:
+        yield Members(setting.runtime, setting.fit(FAKE_FAMILY), setting.fit("linear"))
 
 
 def test_nothing_is_kept_for_no_members_and_for_light_ones(members: Members) -> None:
@@ -58,14 +67,26 @@ def test_all_copies_are_kept_for_while_they_take_little(members: Members) -> Non
 
 def test_one_of_each_is_kept_for_and_more_only_up_to_a_share(members: Members) -> None:
     heavy = [(members.taking(8.0), 0.5), (members.taking(3.0), 0.5)]
-    assert members.kept(heavy, 100.0) == pytest.approx(COPIES_SHARE * 100)
+    limit = 100 + members.besides(heavy) + RESERVE
+    assert members.kept(heavy, 100.0) == pytest.approx(COPIES_SHARE * limit)
     assert members.kept(heavy, 20.0) == pytest.approx(8.0 + 3.0)
 
 
-def test_a_refit_runs_on_one_core(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "n_jobs", "expected"),
+    [((8.0, 1.0), 8, 8.0), ((8.0, 8.0, 8.0), 2, 16.0), ((8.0, 1.0, 1.0), 2, 8.0), ((3.0, 2.0, 2.0), 2, 4.0)],
+)
+def test_a_refit_runs_on_one_core(
+    members: Members,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: tuple[float, ...],
+    n_jobs: int,
+    expected: float,
+) -> None:
     monkeypatch.setattr("tabular_automl.core.budget.available_cores", lambda: 8)
-    heavy = [(members.taking(8.0), 0.9), (members.taking(1.0), 0.1)]
-    assert members.kept(heavy, 20.0, n_jobs=8) == pytest.approx(8.0)
+    heavy = [(members.taking(one), 1 / len(seconds)) for one in seconds]
+    # Further copies would take more than their share of so short a time.
+    assert members.kept(heavy, 10.0, n_jobs) == pytest.approx(expected)
 
 
 def test_nothing_is_kept_for_a_refit_that_cannot_start_any_more(members: Members) -> None:

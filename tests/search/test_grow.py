@@ -25,12 +25,13 @@ from tabular_automl.ensemble.greedy import most_candidates
 from tabular_automl.search import grow
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.grow import (
+    ALL_ROUNDS,
     CANDIDATE_SHARE,
-    FEWEST_ROUNDS,
     MOST_IN_VAIN,
     REPEAT_ROWS,
     REPEAT_SHARE,
     SAFETY,
+    SHORT_OF_ROUNDS,
     common_folds,
 )
 from tabular_automl.search.pruning import rungs
@@ -95,9 +96,9 @@ def test_what_becomes_another_when_hastened_is_not_fitted_again(world: World) ->
     grow(world.problem, starts, first, world.runtime(1000.0))
     assert world.started == ["x"], "there is time for its own rate"
     rates = set()
-    for halves in range(8, 60):
+    for limit in (3.0 + 0.15 * step for step in range(180)):
         world.forget()
-        grow(world.problem, starts, first, world.runtime(halves / 2))
+        grow(world.problem, starts, first, world.runtime(limit))
         assert fast.key not in {request.candidate.key for request in world.requests}
         rates |= {dict(request.candidate.params)["rate"] for request in world.requests}
     assert rates == {1.0, 1.5}, "at twice its rate it is the other"
@@ -110,17 +111,27 @@ def test_no_proposal_is_expected_to_take_more_than_its_share(world: World) -> No
         runtime = world.runtime(limit)
         grow(world.problem, starts, first_of(world), runtime)
         assert world.asked
-        rounds = CostModel(world.problem.shape).rounds
-        for request in world.requests:
-            cap, wanted = request.max_rounds, rounds(request.candidate)
-            assert cap is None or FEWEST_ROUNDS * wanted <= cap < wanted
-            assert cap is None or request.candidate.origin is Origin.PORTFOLIO, (
-                "studies learn nothing from it"
-            )
         starting = [(request, left) for request, left in world.asked if request.n_folds == rungs(8)[0]]
         for request, left in starting:
             free = (left - REPEAT_SHARE * limit) / SAFETY
             assert expected_seconds(world, replace(request, n_folds=8)) <= CANDIDATE_SHARE * free + 1e-9
+
+
+def test_what_waits_may_be_short_of_rounds_and_what_is_tuned_may_not(world: World) -> None:
+    dear = [priced(f"dear{n}", 2.0**n, FIRST, origin=Origin.PORTFOLIO) for n in range(6)]
+    wave = (*WAVE, priced("t", 0.1, TUNABLE))
+    rounds, shares, origins = CostModel(world.problem.shape).rounds, [], set()
+    for limit in (5.0, 8.0, 15.0, 30.0, 60.0):
+        world.forget()
+        grow(world.problem, (*STARTS, *wave[-1:], *dear), first_of(world, wave), world.runtime(limit))
+        for request in world.requests:
+            origins.add(request.candidate.origin)
+            if request.max_rounds is not None:
+                assert request.candidate.origin is Origin.PORTFOLIO
+                shares.append(request.max_rounds / rounds(request.candidate))
+    assert Origin.TUNED in origins
+    assert shares
+    assert all(SHORT_OF_ROUNDS <= share < ALL_ROUNDS for share in shares)
 
 
 @pytest.mark.parametrize("limit", [4.0, 5.0, 7.0])
@@ -132,7 +143,7 @@ def test_time_for_repeats_and_refits_is_kept(world: World, limit: float) -> None
     assert 0 < len(grown) < len(REST), "the limit ends it, not the portfolio"
     chosen = choose(world.problem, (*first, *grown))
     assert chosen is not None
-    refits = kept_for_refits(chosen.weighted, world.problem, runtime.budget)
+    refits = kept_for_refits(chosen.weighted, runtime)
     assert refits > 0
     assert runtime.budget.remaining >= REPEAT_SHARE * limit + refits
 
@@ -152,8 +163,8 @@ def test_no_time_is_kept_for_repeats_that_cannot_be_or_matter_little(
         grow(world.problem, STARTS, first_of(world, n_folds=n_folds), runtime)
         left.append(runtime.budget.remaining)
     with_repeats, without = left
-    assert (with_repeats > without + 1e-9) == is_kept
-    assert is_kept or with_repeats == pytest.approx(without)
+    # Which candidates found time differs a little, and with it what is left.
+    assert (with_repeats - without > REPEAT_SHARE * 5.0 / 2) == is_kept
 
 
 def test_the_family_that_carries_the_ensemble_goes_first(world: World) -> None:

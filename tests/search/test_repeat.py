@@ -75,7 +75,7 @@ def test_repeats_start_only_if_they_can_finish_and_leave_time_for_refits(world: 
         runtime = world.runtime(limit)
         repeat(world.problem, results, runtime)
         n_asked.append(len(world.asked))
-        kept = kept_for_refits(chosen.weighted, world.problem, runtime.budget)
+        kept = kept_for_refits(chosen.weighted, runtime)
         assert not world.asked or runtime.budget.remaining >= kept > 0
     assert n_asked == sorted(n_asked)
     assert (n_asked[0], n_asked[-1]) == (0, MOST_MEMBERS * (N_REPEATS - 1))
