@@ -12,7 +12,9 @@ The searches, on the same folds, the same workers and for the same seconds:
 
 At each checkpoint an ensemble is chosen from what was finished by then, as a fit does it, from out-of-fold
 predictions; it is judged on the held-out third of the rows, with the models of all folds averaged. Finished
-runs are skipped, so that it can be interrupted.
+runs are skipped, so that it can be interrupted. `plot` draws the curves and prints a Markdown table: by share
+of the core-seconds the held-out loss of the other searches against ours, as geometric means over the datasets,
+and on how many of them ours is lower.
 """
 
 import json
@@ -54,7 +56,9 @@ def main() -> None:
     """Run or plot."""
     what, *rest = sys.argv[1:]
     if what == "plot":
-        plot(Path(rest[0]), Path(rest[1]))
+        lines = pd.DataFrame([json.loads(line) for line in Path(rest[0]).read_text("utf-8").splitlines()])
+        plot(lines, Path(rest[1]))
+        print(summary(lines))
         return
     splits, out, seconds, *datasets = rest
     for dataset in datasets:
@@ -217,14 +221,31 @@ def searched_families(problem: Problem, options: Options) -> list[str]:
 SEARCHES = {"ours": our_search, "random": random_search, "tpe": tpe_search}
 
 
-def plot(out: Path, picture: Path) -> None:
+def summary(lines: pd.DataFrame) -> str:
+    """Return by checkpoint how much higher than ours the losses of the others are, as a Markdown table."""
+    lines = lines.assign(
+        share=lines["core_seconds"] / lines.groupby("dataset")["core_seconds"].transform("max")
+    )
+    losses = lines.pivot_table(index=["share", "dataset"], columns="system", values="loss")
+    others = [system for system in SYSTEMS if system != "ours"]
+    rows = [["share of core-seconds", *others], ["---"] * (1 + len(others))]
+    for share, at in losses.groupby(level="share"):
+        ratios = {other: (at[other] / at["ours"]).dropna() for other in others}
+        cells = [
+            f"{np.exp(np.log(ratio).mean()) - 1:+.1%} (ours lower on {(ratio > 1).sum()} of {len(ratio)})"
+            for ratio in ratios.values()
+        ]
+        rows.append([f"{share:.0%}", *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def plot(lines: pd.DataFrame, picture: Path) -> None:
     """Draw a panel a dataset: loss relative to the best anyone reached."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    lines = pd.DataFrame([json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()])
     datasets = list(dict.fromkeys(lines["dataset"]))
     figure, axes = plt.subplots(
         2, -(-len(datasets) // 2), figsize=(3 * -(-len(datasets) // 2), 6), squeeze=False
