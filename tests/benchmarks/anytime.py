@@ -13,8 +13,8 @@ The searches, on the same folds, the same workers and for the same seconds:
 At each checkpoint an ensemble is chosen from what was finished by then, as a fit does it, from out-of-fold
 predictions; it is judged on the held-out third of the rows, with the models of all folds averaged. Finished
 runs are skipped, so that it can be interrupted. `plot` draws the curves and prints a Markdown table: by share
-of the core-seconds the held-out loss of the other searches against ours, as geometric means over the datasets,
-and on how many of them ours is lower.
+of the core-seconds the held-out loss of the others against ours, geometric means over the datasets, and on how
+many of them ours is lower.
 """
 
 import json
@@ -56,9 +56,9 @@ def main() -> None:
     """Run or plot."""
     what, *rest = sys.argv[1:]
     if what == "plot":
-        lines = pd.DataFrame([json.loads(line) for line in Path(rest[0]).read_text("utf-8").splitlines()])
-        plot(lines, Path(rest[1]))
-        print(summary(lines))
+        curves = pd.read_json(rest[0], lines=True)
+        plot(curves, Path(rest[1]))
+        print(summary(curves))
         return
     splits, out, seconds, *datasets = rest
     for dataset in datasets:
@@ -223,10 +223,10 @@ SEARCHES = {"ours": our_search, "random": random_search, "tpe": tpe_search}
 
 def summary(lines: pd.DataFrame) -> str:
     """Return by checkpoint how much higher than ours the losses of the others are, as a Markdown table."""
-    lines = lines.assign(
-        share=lines["core_seconds"] / lines.groupby("dataset")["core_seconds"].transform("max")
+    whole = lines.groupby("dataset")["core_seconds"].transform("max")
+    losses = lines.assign(share=lines["core_seconds"] / whole).pivot_table(
+        index=["share", "dataset"], columns="system", values="loss"
     )
-    losses = lines.pivot_table(index=["share", "dataset"], columns="system", values="loss")
     others = [system for system in SYSTEMS if system != "ours"]
     rows = [["share of core-seconds", *others], ["---"] * (1 + len(others))]
     for share, at in losses.groupby(level="share"):
