@@ -13,8 +13,8 @@ The searches, on the same folds, the same workers and for the same seconds:
 At each checkpoint an ensemble is chosen from what was finished by then, as a fit does it, from out-of-fold
 predictions; it is judged on the held-out third of the rows, with the models of all folds averaged. Finished
 runs are skipped, so that it can be interrupted. `plot` draws the curves and prints a Markdown table: by share
-of the core-seconds the held-out loss of the others against ours, geometric means over the datasets, and on how
-many of them ours is lower.
+of the core-seconds the held-out loss of the others against ours, geometric means over the datasets, and
+on how many of them ours is lower.
 """
 
 import json
