@@ -54,9 +54,12 @@ class DataFiles:
         """Positions of a fold's training or held-out rows."""
         return self.folder / f"fold-{fold}-{part}.npy"
 
-    def load(self, matrix: Path, fold: int, part: Part) -> Rows:
-        """Return a fold's training or held-out rows of an encoded matrix; of `ALL_ROWS`, every row."""
-        taken = slice(None) if fold == ALL_ROWS else _taken(np.load(self.rows(fold, part)))
+    def load(self, matrix: Path, fold: int, part: Part, every: int = 1) -> Rows:
+        """Return a fold's training or held-out rows of an encoded matrix; of `ALL_ROWS`, every row.
+
+        Of a fold only every so many-th row, if asked for.
+        """
+        taken = slice(None) if fold == ALL_ROWS else _taken(np.load(self.rows(fold, part))[::every])
         weight = np.load(self.weight, mmap_mode="r")[taken] if self.weighted else None
         return Rows(np.load(matrix, mmap_mode="r")[taken], np.load(self.y, mmap_mode="r")[taken], weight)
 

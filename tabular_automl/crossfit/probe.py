@@ -10,6 +10,7 @@ from pathlib import Path
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.fitting import FitContext
+from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.cross_fit import POLL_SECONDS
 from tabular_automl.crossfit.fold_job import DataFiles
@@ -21,6 +22,11 @@ from tabular_automl.learners import import_ahead, learner_for
 # So many rounds tell the pace; of a single one it isn't known what is spent on each and what is spent once.
 ROUNDS = 10
 LEAST_ROUNDS = 2
+# On more rows than this a probe takes every second, third, … of them, and its pace is scaled by the learner's
+# formula, which knows well how time grows with the rows.
+MOST_ROWS = 50_000
+# A formula may be off by this factor.
+FORMULA_FACTOR = 4.0
 # A probe ends with its second round once it has taken this share of the time limit.
 SHARE = 0.03
 # After this share of the time limit no further probe is started, and those that still run are killed.
@@ -30,10 +36,11 @@ TOTAL_SHARE = 0.08
 def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]:
     """Fit the first rounds of each candidate on fold 0 and return their paces; the models are thrown away.
 
-    A candidate without rounds is not probed, and one that fails, whose matrix cannot be made, whose turn does
-    not come before the probes' time is over, or whose first rounds would take more than what is left of it by
-    its learner's formula, has no pace: what it will take is told by the others. One that was killed after a
-    fair time is as slow as if all that time had been its first round.
+    On many rows it is done with a part of them. A candidate without rounds is not probed, and one that fails,
+    whose matrix cannot be made, or whose turn does not come before the probes' time is over, has no pace, nor
+    has one whose first rounds, or whose matrix, would surely take more than what is left of that time: what
+    it will take is told by the others. One that was killed after a fair time is as slow as if all that time
+    had been its first round.
     """
     waiting = [c for c in candidates if learner_for(c.family).capabilities.uses_rounds]
     jobs: dict[Ticket, Candidate] = {}
@@ -54,7 +61,7 @@ def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]
                 runtime.tracker.ended(finished.ticket)
                 pace = _pace(candidate, finished, time_left.fair)
                 if pace is not None:
-                    paces[candidate.key] = pace
+                    paces[candidate.key] = pace.scaled(_growth(candidate, runtime))
     finally:
         for ticket in jobs:
             runtime.drop(ticket)
@@ -63,12 +70,13 @@ def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]
 
 @dataclass(frozen=True)
 class ProbeJob:
-    """Fit a few rounds and say how long they took; after so many seconds no more than two."""
+    """Fit a few rounds on every so many-th row and say how long they took; after so many seconds only two."""
 
     candidate: Candidate
     matrix: Path
     data: DataFiles
     context: FitContext
+    every: int
     seconds: float = math.inf
 
     def run(self, should_stop: Callable[[], bool]) -> Pace | None:
@@ -96,7 +104,8 @@ class ProbeJob:
 
     def _rounds(self, stop: Callable[[], bool]) -> int:
         """Fit and return how many rounds it came to."""
-        train, held_out = (self.data.load(self.matrix, 0, part) for part in ("train", "held_out"))
+        train = self.data.load(self.matrix, 0, "train", self.every)
+        held_out = self.data.load(self.matrix, 0, "held_out", self.every)
         context = replace(self.context, should_stop=stop)
         outcome = learner_for(self.candidate.family).fit(train, held_out, self.candidate.params, context)
         return max(1, outcome.model.rounds)
@@ -111,6 +120,11 @@ class _TimeLeft:
         self._total = TOTAL_SHARE * limit
         self._clock = budget.clock
         self._end: float | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether the first probe was started."""
+        return self._end is not None
 
     @property
     def seconds(self) -> float:
@@ -134,8 +148,10 @@ class _TimeLeft:
 def _start(candidate: Candidate, runtime: Runtime, time_left: _TimeLeft) -> Ticket | None:
     """Submit a candidate's probe, if it can be made and there is time."""
     # A probe that is killed costs its worker, too, which takes longer to come back than most probes.
-    cost = learner_for(candidate.family).cost(runtime.problem.shape, candidate.params, LEAST_ROUNDS)
-    if time_left.seconds <= cost:
+    if FORMULA_FACTOR * time_left.seconds <= _formula(candidate, _rows_probed(runtime), LEAST_ROUNDS):
+        return None
+    # The first one's matrix will be needed anyway.
+    if time_left.counts and runtime.encoding_seconds(candidate.recipe) >= time_left.seconds:
         return None
     with time_left.set_aside():
         job = _job(candidate, runtime)
@@ -163,7 +179,30 @@ def _job(candidate: Candidate, runtime: Runtime) -> ProbeJob | None:
     seed = derive_seed(runtime.seed, "probe", candidate.key)
     limits = limits._replace(max_rounds=min(ROUNDS, limits.max_rounds))
     context = runtime.fit_context(matrix, seed, limits)
-    return ProbeJob(candidate, matrix.path, runtime.data, context)
+    return ProbeJob(candidate, matrix.path, runtime.data, context, _every(runtime.problem.shape))
+
+
+def _every(shape: ProblemShape) -> int:
+    """Return which of the rows are taken: every so many-th."""
+    return math.ceil(shape.n_rows / MOST_ROWS)
+
+
+def _rows_probed(runtime: Runtime) -> ProblemShape:
+    """Return the shape of the problem with as many rows as are taken."""
+    shape = runtime.problem.shape
+    return replace(shape, n_rows=math.ceil(shape.n_rows / _every(shape)))
+
+
+def _growth(candidate: Candidate, runtime: Runtime) -> float:
+    """Return how many times as long as a probe's rounds those on all rows take."""
+    probed, whole = (
+        _formula(candidate, one, ROUNDS) for one in (_rows_probed(runtime), runtime.problem.shape)
+    )
+    return whole / probed
+
+
+def _formula(candidate: Candidate, shape: ProblemShape, rounds: int) -> float:
+    return max(1e-9, learner_for(candidate.family).cost(shape, candidate.params, rounds))
 
 
 def _pace(candidate: Candidate, finished: Finished, fair: float) -> Pace | None:

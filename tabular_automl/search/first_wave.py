@@ -15,12 +15,14 @@ from tabular_automl.search.portfolio import AS_SHIPPED
 
 # The first candidates may take this share of the time that is left; the rest is for growing, repeats, refits.
 WAVE_SHARE = 0.45
-# No candidate of a wave of several may take more than this share of the time that is left.
+# No candidate of a wave may take more than this share of the time that is left, unless there is room for one.
 CANDIDATE_SHARE = 0.3
 # So many of the wave decide on how many folds it runs; whoever comes after them joins if there is room.
 LEADERS = 3
-# Probes pay only where the wave would take a good part of its time; a formula may be off by this factor.
+# Probes pay only where the wave would take a good part of its time; a formula may be off by this factor, and
+# on odd tables (many classes, some of them rare) by the second one.
 PROBE_FACTOR = 4.0
+FARTHEST_FACTOR = 10.0
 
 
 def first_wave(
@@ -112,7 +114,7 @@ def _paces(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> tup
     expected = sum(guess.offer(candidate, ladder[0]).seconds for candidate in wave)
     if PROBE_FACTOR * expected > WAVE_SHARE * budget.remaining * budget.cores:
         # For one that is too dear even if the formula is off that much, a probe would only take time.
-        most = PROBE_FACTOR * WAVE_SHARE * budget.remaining
+        most = FARTHEST_FACTOR * WAVE_SHARE * budget.remaining
         firsts: dict[str, Candidate] = {}
         for candidate in wave:
             if candidate.family not in firsts and guess.affordable(candidate, most) is not None:
@@ -129,11 +131,14 @@ def share_out(
     The common rung is the dearest on which the first `LEADERS` fit into the wave's share: those who come
     later must not cost the others folds. They join on that rung in their order, as long as there is room. A
     candidate that would take more than its own share steps further down. Those that are too dear on all rungs
-    are left out first. Where nobody is left, the cheapest is tried all the same.
+    are left out first. Where there is room for a single leader, it may take all of the wave's share. Where
+    nobody is left, the cheapest is tried all the same.
     """
     bound = max(CANDIDATE_SHARE, WAVE_SHARE / len(wave)) * seconds
     staying = [candidate for candidate in wave if allocation.affordable(candidate, bound) is not None]
     for n_leaders in range(min(LEADERS, len(staying)), 0, -1):
+        if n_leaders == 1:
+            bound = max(bound, WAVE_SHARE * seconds)
         for rung in allocation.ladder:
             below = allocation.below(rung)
             offers = {candidate: below.affordable(candidate, bound) for candidate in staying}

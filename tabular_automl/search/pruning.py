@@ -21,10 +21,14 @@ P_THRESHOLD = 0.13
 def rungs(n_folds: int) -> tuple[int, ...]:
     """Return the numbers of folds at which a candidate is looked at; the last is all of them.
 
+    A single fold of two is no prefix: it saves little, and a candidate that found no time for the other one
+    can't be weighed.
+
     >>> rungs(8), rungs(3), rungs(2)
-    ((1, 3, 8), (1, 3), (1, 2))
+    ((1, 3, 8), (1, 3), (2,))
     """
-    return (*(prefix for prefix in PREFIXES if prefix < n_folds), n_folds)
+    prefixes = PREFIXES if n_folds > PREFIXES[0] + 1 else ()
+    return (*(prefix for prefix in prefixes if prefix < n_folds), n_folds)
 
 
 def pruner_for(search: Search, n_folds: int) -> "BasePruner":

@@ -52,6 +52,19 @@ class Dear(Timed):
         return 20.0 * rounds
 
 
+class RowByRow(Timed):
+    """Takes its time for each row, and is expected to take more on more of them."""
+
+    family: ClassVar[str] = "probe_learners:RowByRow"
+
+    def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
+        return 1e-6 * shape.n_rows * rounds
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        each = {name: len(train.y) * float(value or 0.0) for name, value in params}
+        return super().fit(train, held_out, freeze_params(each), context)
+
+
 class NoRegression(Timed):
     """Fits no regression."""
 

@@ -16,7 +16,7 @@ from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit import Pace, Request, Runtime, cross_fit, probe
-from tabular_automl.crossfit.probe import ROUNDS, SHARE, TOTAL_SHARE, ProbeJob
+from tabular_automl.crossfit.probe import FORMULA_FACTOR, LEAST_ROUNDS, ROUNDS, SHARE, TOTAL_SHARE, ProbeJob
 from tabular_automl.crossfit.workers import Finished, Lost
 from tabular_automl.learners import FAMILIES, learner_for
 from tabular_automl.testing import FakeClock
@@ -110,13 +110,23 @@ def test_a_probe_that_is_killed_early_tells_nothing(one_worker, monkeypatch, sec
     assert len(probed([candidate()], one_worker, seconds=1_000.0)) == n_paces
 
 
-@pytest.mark.parametrize(("seconds", "n_paces"), [(490.0, 0), (510.0, 1)])
+@pytest.mark.parametrize(("seconds", "n_paces"), [(490.0 / FORMULA_FACTOR, 0), (510.0 / FORMULA_FACTOR, 1)])
 def test_what_would_be_killed_before_its_second_round_is_not_started(one_worker, watch, seconds, n_paces):
-    assert TOTAL_SHARE * 490 < 2 * 20 < TOTAL_SHARE * 510
+    assert TOTAL_SHARE * 490 < LEAST_ROUNDS * 20 < TOTAL_SHARE * 510
     dear = timed(1.0, 1.0, kind="Dear")
     with open_runtime(make_problem(), one_worker, seconds=seconds) as runtime:
         assert len(probe([dear], runtime)) == n_paces
         assert bool(list(runtime.store.scratch.glob("matrix-*"))) == bool(n_paces), "encoded in vain"
+
+
+def test_on_many_rows_a_part_of_them_tells_the_pace(one_worker, watch, monkeypatch):
+    wanted = timed(setup=0.02, a_round=0.01, kind="RowByRow")
+    (on_all,) = probed([wanted], one_worker)
+    on_all_took = watch()
+    monkeypatch.setattr(import_module("tabular_automl.crossfit.probe"), "MOST_ROWS", 30)
+    (on_part,) = probed([wanted], one_worker)
+    assert watch() - on_all_took == pytest.approx(on_all_took / 4, rel=0.05)
+    assert (on_part.setup, on_part.a_round) == pytest.approx((on_all.setup, on_all.a_round), rel=0.05)
 
 
 @contextmanager

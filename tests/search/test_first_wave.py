@@ -57,20 +57,28 @@ def price_of(wave: tuple[Candidate, ...]) -> float:
     return sum(CostModel(SHAPE).fold_seconds(candidate) for candidate in wave)
 
 
-def bound_of(wave: tuple[Candidate, ...], seconds: float) -> float:
-    """What one candidate may take: of few, each may take its equal part of the wave's share."""
+def bound_of(wave: tuple[Candidate, ...], seconds: float, allocation: Allocation) -> float:
+    """What one candidate may take: where the first two do not fit together, all of the wave's share."""
+    usual, room = usual_bound(wave, seconds), WAVE_SHARE * seconds * allocation.cores
+    first_two = affordable(wave, seconds, allocation)[:2]
+    costs = [sum(cost_below(allocation, rung, one, usual) for one in first_two) for rung in allocation.ladder]
+    return usual if len(first_two) == 2 and min(costs) <= room else max(usual, WAVE_SHARE * seconds)
+
+
+def usual_bound(wave: tuple[Candidate, ...], seconds: float) -> float:
+    """What one candidate of several may take: of few, each its equal part of the wave's share."""
     return max(CANDIDATE_SHARE, WAVE_SHARE / len(wave)) * seconds
 
 
 def affordable(wave: tuple[Candidate, ...], seconds: float, allocation: Allocation) -> list[Candidate]:
     """Those who could be in the wave at all."""
-    bound = bound_of(wave, seconds)
+    bound = usual_bound(wave, seconds)
     return [candidate for candidate in wave if allocation.affordable(candidate, bound) is not None]
 
 
 def common_rungs(shares: dict[Candidate, Offer | None], seconds: float, allocation: Allocation) -> list[Rung]:
     """The rungs, from dear to cheap, on each of which all would cost what they were offered for."""
-    bound = bound_of(tuple(shares), seconds)
+    bound = bound_of(tuple(shares), seconds, allocation)
     offers = [(candidate, offer) for candidate, offer in shares.items() if offer is not None]
     return [
         rung
@@ -110,7 +118,9 @@ def test_the_wave_and_each_candidate_keep_to_their_shares(
         return
     n_fits = sum(offer.request.n_folds for offer in offers)
     assert sum(offer.seconds for offer in offers) <= WAVE_SHARE * seconds * min(cores, n_fits) * (1 + 1e-9)
-    bound = bound_of(wave, seconds) if affordable(wave, seconds, allocation) else WAVE_SHARE * seconds
+    bound = (
+        bound_of(wave, seconds, allocation) if affordable(wave, seconds, allocation) else WAVE_SHARE * seconds
+    )
     assert all(offer.seconds <= allocation.core_seconds(offer, bound) for offer in offers)
 
 
@@ -124,7 +134,7 @@ def test_all_are_on_one_rung_but_those_that_would_exceed_their_share(
     if not affordable(wave, seconds, allocation):
         return
     offers = {candidate: offer for candidate, offer in shares.items() if offer is not None}
-    bound = bound_of(wave, seconds)
+    bound = bound_of(wave, seconds, allocation)
     common = common_rungs(shares, seconds, allocation)
     assert common
     for candidate, offer in offers.items():
@@ -144,7 +154,7 @@ def test_as_many_leaders_as_fit_are_on_the_dearest_rung_that_they_can_afford_tog
     leaders = affordable(wave, seconds, allocation)[:LEADERS]
     if not leaders:
         return
-    core_seconds, bound = WAVE_SHARE * seconds * cores, bound_of(wave, seconds)
+    core_seconds, bound = WAVE_SHARE * seconds * cores, bound_of(wave, seconds, allocation)
 
     def fit_on(rung: Rung, count: int) -> bool:
         return sum(cost_below(allocation, rung, one, bound) for one in leaders[:count]) <= core_seconds
@@ -223,7 +233,7 @@ def test_whoever_is_left_out_is_too_dear_or_had_no_room_at_its_turn(
             assert candidate in staying
             room -= offer.seconds
         elif candidate in staying:
-            assert cost_below(allocation, common, candidate, bound_of(wave, seconds)) > room
+            assert cost_below(allocation, common, candidate, bound_of(wave, seconds, allocation)) > room
 
 
 def test_a_hopeless_candidate_takes_nothing_from_the_others() -> None:
@@ -253,7 +263,7 @@ def test_of_leaders_that_have_no_room_together_the_first_stay() -> None:
 
 
 def test_a_leader_without_room_leaves_it_to_those_who_come_later() -> None:
-    prices = {"first": 1.4, "second": 1.4, "late": 0.2}
+    prices = {"first": 1.4, "second": 1.4, "late": 0.05}
     wave = tuple(priced(label, price, origin=Origin.USER, n_rounds=1) for label, price in prices.items())
     assert kept(shared(wave, 10.0, cores=1)[0]) == ["first", "late"]
 
