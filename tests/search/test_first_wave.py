@@ -263,7 +263,7 @@ def test_of_leaders_that_have_no_room_together_the_first_stay() -> None:
 
 
 def test_a_leader_without_room_leaves_it_to_those_who_come_later() -> None:
-    prices = {"first": 1.4, "second": 1.4, "late": 0.05}
+    prices = {"first": 1.4, "second": 1.4, "late": 0.03}
     wave = tuple(priced(label, price, origin=Origin.USER, n_rounds=1) for label, price in prices.items())
     assert kept(shared(wave, 10.0, cores=1)[0]) == ["first", "late"]
 
