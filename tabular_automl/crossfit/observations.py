@@ -54,8 +54,8 @@ class Observations:
         return SECONDS_A_BYTE * self._bytes / self._threads
 
     def loading(self, folders: Iterable[Path]) -> float:
-        """Return the wall seconds it takes to load some of the models kept so far; others count nothing."""
-        return SECONDS_A_BYTE * sum(self._model_bytes.get(folder, 0) for folder in folders) / self._threads
+        """Return the wall seconds it takes to load some of the models kept so far."""
+        return SECONDS_A_BYTE * sum(self._model_bytes[folder] for folder in folders) / self._threads
 
     def encoded(self, seconds: float) -> None:
         """Learn what an encoding took."""

@@ -21,10 +21,6 @@ class Pace:
     setup: float
     a_round: float
 
-    def scaled(self, factor: float) -> "Pace":
-        """Return the pace on so many times the work."""
-        return Pace(self.candidate, factor * self.setup, factor * self.a_round)
-
     def seconds(self, rounds: int) -> float:
         """Return the seconds a fit of so many rounds takes."""
         return self.setup + rounds * self.a_round

@@ -23,10 +23,12 @@ from tabular_automl.learners import import_ahead, learner_for
 ROUNDS = 10
 LEAST_ROUNDS = 2
 # On more rows than this a probe takes every second, third, … of them, and its pace is scaled by the learner's
-# formula, which knows well how time grows with the rows.
+# formula.
 MOST_ROWS = 50_000
 # A formula may be off by this factor.
 FORMULA_FACTOR = 4.0
+# What takes no time at all, as nothing can be divided by that.
+LEAST_SECONDS = 1e-9
 # A probe ends with its second round once it has taken this share of the time limit.
 SHARE = 0.03
 # After this share of the time limit no further probe is started, and those that still run are killed.
@@ -61,7 +63,7 @@ def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]
                 runtime.tracker.ended(finished.ticket)
                 pace = _pace(candidate, finished, time_left.fair)
                 if pace is not None:
-                    paces[candidate.key] = pace.scaled(_growth(candidate, runtime))
+                    paces[candidate.key] = _on_all_rows(pace, runtime)
     finally:
         for ticket in jobs:
             runtime.drop(ticket)
@@ -193,16 +195,26 @@ def _rows_probed(runtime: Runtime) -> ProblemShape:
     return replace(shape, n_rows=math.ceil(shape.n_rows / _every(shape)))
 
 
-def _growth(candidate: Candidate, runtime: Runtime) -> float:
-    """Return how many times as long as a probe's rounds those on all rows take."""
-    probed, whole = (
-        _formula(candidate, one, ROUNDS) for one in (_rows_probed(runtime), runtime.problem.shape)
+def _on_all_rows(pace: Pace, runtime: Runtime) -> Pace:
+    """Return the pace on as many rows as there are; setup and rounds grow differently."""
+    probed, whole = _rows_probed(runtime), runtime.problem.shape
+
+    def a_round(shape: ProblemShape) -> float:
+        first, all_rounds = (_formula(pace.candidate, shape, rounds) for rounds in (1, ROUNDS))
+        return max(LEAST_SECONDS, (all_rounds - first) / (ROUNDS - 1))
+
+    def setup(shape: ProblemShape) -> float:
+        return max(LEAST_SECONDS, _formula(pace.candidate, shape, 1) - a_round(shape))
+
+    return Pace(
+        pace.candidate,
+        pace.setup * setup(whole) / setup(probed),
+        pace.a_round * a_round(whole) / a_round(probed),
     )
-    return whole / probed
 
 
 def _formula(candidate: Candidate, shape: ProblemShape, rounds: int) -> float:
-    return max(1e-9, learner_for(candidate.family).cost(shape, candidate.params, rounds))
+    return max(LEAST_SECONDS, learner_for(candidate.family).cost(shape, candidate.params, rounds))
 
 
 def _pace(candidate: Candidate, finished: Finished, fair: float) -> Pace | None:

@@ -1,7 +1,7 @@
 """The time that refits of an ensemble's members will need, so that the search leaves it to them."""
 
-from collections.abc import Iterable, Sequence
-from heapq import heapify, heapreplace
+from collections.abc import Sequence
+from heapq import heapreplace
 
 from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.crossfit.refit import START_SHARE, expected_refit_seconds, n_copies
@@ -33,21 +33,22 @@ def kept_for_refits(weighted: Sequence[tuple[CrossFit, float]], runtime: Runtime
     """
     problem, budget = runtime.problem, runtime.budget
     heavy = [fit for fit, weight in weighted if weight >= HEAVY]
-    besides = loading_seconds(heavy, problem, runtime) + CHOOSING_SHARE * budget.reserve
+    loading = loading_seconds([fit for fit, _ in weighted], problem, runtime)
+    besides = loading + CHOOSING_SHARE * budget.reserve
     expected = [(expected_refit_seconds(fit, problem), n_copies(fit, COPIES)) for fit in heavy]
     able = [one for one in expected if one[0] <= START_SHARE * (budget.remaining - besides)]
     if not able:
         return 0.0
-    one_each = _makespan((seconds for seconds, _ in able), budget.cores)
-    all_copies = _makespan((seconds for seconds, copies in able for _ in range(copies)), budget.cores)
+    # The first copies of all come before any second one, as in `refit`.
+    in_turn = [seconds for copy in range(COPIES) for seconds, copies in able if copy < copies]
+    one_each, all_copies = (_makespan(jobs, budget.cores) for jobs in (in_turn[: len(able)], in_turn))
     needed = min(all_copies, max(one_each, COPIES_SHARE * (budget.limit or 0.0)))
     return besides + needed / START_SHARE
 
 
-def _makespan(seconds: Iterable[float], cores: int) -> float:
+def _makespan(seconds: Sequence[float], cores: int) -> float:
     """Return when the last of some jobs ends, each started in turn on the core that is free first."""
     ends = [0.0] * cores
-    heapify(ends)
     for job in seconds:
         heapreplace(ends, ends[0] + job)
     return max(ends)

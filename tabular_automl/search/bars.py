@@ -74,7 +74,8 @@ def bar_for(
     candidate
         Who is to be fitted.
     results
-        What is known so far; of it counts the first fold of candidates of the same family.
+        What is known so far; of it counts the first fold of candidates of the same family whose rounds were
+        not capped.
     shape
         Sizes of the problem.
 

@@ -71,12 +71,10 @@ class CostModel:
 
     def _rounds_ratios(self, fits: Sequence[CrossFit]) -> list[float]:
         """Return how many times the expected rounds each fit took."""
-        ratios = {True: [], False: []}  # type: dict[bool, list[float]]
-        for fit in fits:
-            ratios[_stopped(fit)].append(_rounds(fit) / self._expected_rounds(fit.candidate))
+        ratios = [(_rounds(fit) / self._expected_rounds(fit.candidate), _stopped(fit)) for fit in fits]
+        usual = _median([ratio for ratio, is_stopped in ratios if not is_stopped])
         # What was stopped from outside says only that so many rounds were not enough.
-        usual = _median(ratios[False])
-        return [*ratios[False], *(max(usual, ratio) for ratio in ratios[True])]
+        return [max(usual, ratio) if is_stopped else ratio for ratio, is_stopped in ratios]
 
     def _seconds_ratio(self, fit: CrossFit) -> float:
         a_fold = float(np.mean([fold.seconds for fold in fit.folds]))

@@ -15,7 +15,7 @@ from tabular_automl.search.portfolio import AS_SHIPPED
 
 # The first candidates may take this share of the time that is left; the rest is for growing, repeats, refits.
 WAVE_SHARE = 0.45
-# No candidate of a wave may take more than this share of the time that is left, unless there is room for one.
+# No candidate of a wave of several may take more than this share of the time that is left.
 CANDIDATE_SHARE = 0.3
 # So many of the wave decide on how many folds it runs; whoever comes after them joins if there is room.
 LEADERS = 3
@@ -38,9 +38,10 @@ def first_wave(
     With a time limit, probes of a few rounds tell what each family costs on this table. Then the first few
     step down the ladder of `allocate` together (fewer folds, bigger steps) until they fit into `WAVE_SHARE`
     of the time left, and the others join as far as there is room; whoever alone would take more than
-    `CANDIDATE_SHARE` steps further down, or is skipped. What is skipped is said, comes last as a `Failure`
-    marked so, and may still be fitted later (`grow`). What was recalled comes first, and its families have no
-    further candidate in the wave. If nothing was fitted, one is, beyond the limit (`first_model`).
+    `CANDIDATE_SHARE` steps further down, or is skipped. Where there is no room for two, one has it all. What
+    is skipped is said, comes last as a `Failure` marked so, and may still be fitted later (`grow`). What was
+    recalled comes first, and its families have no further candidate in the wave. If nothing was fitted, one
+    is, beyond the limit (`first_model`).
     """
     prior, *others = wave_of(starts, runtime.budget.max_candidates)
     wave = _without_recalled(others, recalled)
@@ -131,14 +132,12 @@ def share_out(
     The common rung is the dearest on which the first `LEADERS` fit into the wave's share: those who come
     later must not cost the others folds. They join on that rung in their order, as long as there is room. A
     candidate that would take more than its own share steps further down. Those that are too dear on all rungs
-    are left out first. Where there is room for a single leader, it may take all of the wave's share. Where
-    nobody is left, the cheapest is tried all the same.
+    are left out first. Where no two leaders have room, the first candidate that all of the wave's share pays
+    for is fitted alone; where there is none, the cheapest is tried all the same.
     """
     bound = max(CANDIDATE_SHARE, WAVE_SHARE / len(wave)) * seconds
     staying = [candidate for candidate in wave if allocation.affordable(candidate, bound) is not None]
-    for n_leaders in range(min(LEADERS, len(staying)), 0, -1):
-        if n_leaders == 1:
-            bound = max(bound, WAVE_SHARE * seconds)
+    for n_leaders in range(min(LEADERS, len(staying)), 1, -1):
         for rung in allocation.ladder:
             below = allocation.below(rung)
             offers = {candidate: below.affordable(candidate, bound) for candidate in staying}

@@ -61,10 +61,10 @@ def grow(
     The next candidate is that of the arm (a family's portfolio, or its study) which is expected to lower the
     ensemble's loss most for its cost (`Prospects`): the seconds it is expected to take plus those there are
     for each place that is left. So seconds count where they are short, and not where the rows bear no more
-    than a few candidates. Within a portfolio the order stands; a family is tuned after it. Candidates run on
-    a prefix of the folds first, and are left where they can't help (`Race`). Time for repeats and refits is
-    kept. It ends with the time, with the count of candidates, when the rows bear no more, or after many
-    candidates in vain; without either bound, with the portfolio.
+    than a few candidates. Within a portfolio the order stands among those there is time for; a family is
+    tuned after it. Candidates run on a prefix of the folds first, and are left where they can't help
+    (`Race`). Time for repeats and refits is kept. It ends with the time, with the count of candidates, when
+    the rows bear no more, or after many candidates in vain; without either bound, with the portfolio.
 
     In a run bounded by counts these are what is short: costs don't matter, and no clock is read.
     """

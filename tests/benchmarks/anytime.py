@@ -224,7 +224,7 @@ SEARCHES = {"ours": our_search, "random": random_search, "tpe": tpe_search}
 def summary(lines: pd.DataFrame) -> str:
     """Return by checkpoint how much higher than ours the losses of the others are, as a Markdown table."""
     whole = lines.groupby("dataset")["core_seconds"].transform("max")
-    losses = lines.assign(share=lines["core_seconds"] / whole).pivot_table(
+    losses = lines.assign(share=(lines["core_seconds"] / whole).round(3)).pivot_table(
         index=["share", "dataset"], columns="system", values="loss"
     )
     others = [system for system in SYSTEMS if system != "ours"]

@@ -58,7 +58,7 @@ class RowByRow(Timed):
     family: ClassVar[str] = "probe_learners:RowByRow"
 
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:
-        return 1e-6 * shape.n_rows * rounds
+        return 1e-6 * shape.n_rows * (2 + rounds)
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         each = {name: len(train.y) * float(value or 0.0) for name, value in params}

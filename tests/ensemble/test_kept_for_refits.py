@@ -44,8 +44,8 @@ class Members:
 
     def besides(self, weighted: Weighted) -> float:
         """Return the seconds for choosing and loading."""
-        heavy = [fit for fit, weight in weighted if weight >= HEAVY]
-        return CHOOSING_SHARE * RESERVE + loading_seconds(heavy, self._runtime.problem, self._runtime)
+        fits = [fit for fit, _ in weighted]
+        return CHOOSING_SHARE * RESERVE + loading_seconds(fits, self._runtime.problem, self._runtime)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,13 @@ def test_a_refit_runs_on_one_core(
     heavy = [(members.taking(one), 1 / len(seconds)) for one in seconds]
     # Further copies would take more than their share of so short a time.
     assert members.kept(heavy, 10.0, n_jobs) == pytest.approx(expected)
+
+
+def test_first_copies_come_before_any_second_one(members: Members, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tabular_automl.core.budget.available_cores", lambda: 2)
+    heavy = [(members.taking(8.0), 0.5), (members.taking(1.0), 0.5)]
+    # One core: 8, 1 and, when the other has had 1, 8, 1, the last 8.
+    assert members.kept(heavy, 1_000.0, n_jobs=2) == pytest.approx(17.0)
 
 
 def test_nothing_is_kept_for_a_refit_that_cannot_start_any_more(members: Members) -> None:

@@ -45,7 +45,8 @@ def test_too_little_is_known_below_so_many_finished_candidates_of_the_family() -
     strangers = [result(descent(0.3), priced(f"other {n}", family=SECOND)) for n in range(9)]
     cut = [result(descent(0.3), priced(f"cut {n}"), complete=False) for n in range(9)]
     left = [result(descent(0.9, 60), priced(f"left {n}"), given_up=True) for n in range(9)]
-    assert bar_for(new, [*known[1:], known[1], *strangers, *cut, *left], SHAPE) is None
+    capped = [replace(result(descent(0.3, 60), priced(f"capped {n}")), max_rounds=60) for n in range(9)]
+    assert bar_for(new, [*known[1:], known[1], *strangers, *cut, *left, *capped], SHAPE) is None
 
 
 def test_the_hopeless_is_left_early_but_not_at_the_start_and_the_promising_never() -> None:

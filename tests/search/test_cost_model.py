@@ -88,6 +88,10 @@ def test_rounds_cut_off_by_a_cap_or_by_the_clock_are_not_taken_for_enough() -> N
     assert CostModel.of(SHAPE, [ended_before_its_cap]).rounds(wanted) == 100
     longer = fitted(wanted, 1.0, 600, max_rounds=600)
     assert CostModel.of(SHAPE, [longer]).rounds(wanted) == 600
+    whole, short = (
+        fitted(priced(n, n_rounds=400), 1.0, 100, max_rounds=cap) for n, cap in (("w", 200), ("s", 100))
+    )
+    assert CostModel.of(SHAPE, [whole, short, capped, longer]).rounds(wanted) == 114, "of 100, 100, 128, 600"
 
 
 def test_no_more_rounds_are_expected_than_a_learner_would_run() -> None:

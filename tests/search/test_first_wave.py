@@ -57,28 +57,28 @@ def price_of(wave: tuple[Candidate, ...]) -> float:
     return sum(CostModel(SHAPE).fold_seconds(candidate) for candidate in wave)
 
 
-def bound_of(wave: tuple[Candidate, ...], seconds: float, allocation: Allocation) -> float:
-    """What one candidate may take: where the first two do not fit together, all of the wave's share."""
-    usual, room = usual_bound(wave, seconds), WAVE_SHARE * seconds * allocation.cores
-    first_two = affordable(wave, seconds, allocation)[:2]
-    costs = [sum(cost_below(allocation, rung, one, usual) for one in first_two) for rung in allocation.ladder]
-    return usual if len(first_two) == 2 and min(costs) <= room else max(usual, WAVE_SHARE * seconds)
-
-
-def usual_bound(wave: tuple[Candidate, ...], seconds: float) -> float:
-    """What one candidate of several may take: of few, each its equal part of the wave's share."""
+def bound_of(wave: tuple[Candidate, ...], seconds: float) -> float:
+    """What one candidate may take: of few, each may take its equal part of the wave's share."""
     return max(CANDIDATE_SHARE, WAVE_SHARE / len(wave)) * seconds
+
+
+def is_for_one(wave: tuple[Candidate, ...], seconds: float, allocation: Allocation) -> bool:
+    """Whether the first two that can be afforded do not fit into the wave's share together, on any rung."""
+    first_two = affordable(wave, seconds, allocation)[:2]
+    bound, room = bound_of(wave, seconds), WAVE_SHARE * seconds * allocation.cores
+    costs = [sum(cost_below(allocation, rung, one, bound) for one in first_two) for rung in allocation.ladder]
+    return len(first_two) < 2 or min(costs) > room
 
 
 def affordable(wave: tuple[Candidate, ...], seconds: float, allocation: Allocation) -> list[Candidate]:
     """Those who could be in the wave at all."""
-    bound = usual_bound(wave, seconds)
+    bound = bound_of(wave, seconds)
     return [candidate for candidate in wave if allocation.affordable(candidate, bound) is not None]
 
 
 def common_rungs(shares: dict[Candidate, Offer | None], seconds: float, allocation: Allocation) -> list[Rung]:
     """The rungs, from dear to cheap, on each of which all would cost what they were offered for."""
-    bound = bound_of(tuple(shares), seconds, allocation)
+    bound = bound_of(tuple(shares), seconds)
     offers = [(candidate, offer) for candidate, offer in shares.items() if offer is not None]
     return [
         rung
@@ -118,9 +118,7 @@ def test_the_wave_and_each_candidate_keep_to_their_shares(
         return
     n_fits = sum(offer.request.n_folds for offer in offers)
     assert sum(offer.seconds for offer in offers) <= WAVE_SHARE * seconds * min(cores, n_fits) * (1 + 1e-9)
-    bound = (
-        bound_of(wave, seconds, allocation) if affordable(wave, seconds, allocation) else WAVE_SHARE * seconds
-    )
+    bound = WAVE_SHARE * seconds if is_for_one(wave, seconds, allocation) else bound_of(wave, seconds)
     assert all(offer.seconds <= allocation.core_seconds(offer, bound) for offer in offers)
 
 
@@ -131,10 +129,10 @@ def test_all_are_on_one_rung_but_those_that_would_exceed_their_share(
 ) -> None:
     seconds = tight * price_of(wave)
     shares, allocation = shared(wave, seconds, ladder=ladder)
-    if not affordable(wave, seconds, allocation):
+    if is_for_one(wave, seconds, allocation):
         return
     offers = {candidate: offer for candidate, offer in shares.items() if offer is not None}
-    bound = bound_of(wave, seconds, allocation)
+    bound = bound_of(wave, seconds)
     common = common_rungs(shares, seconds, allocation)
     assert common
     for candidate, offer in offers.items():
@@ -152,15 +150,15 @@ def test_as_many_leaders_as_fit_are_on_the_dearest_rung_that_they_can_afford_tog
     seconds = tight * price_of(wave)
     shares, allocation = shared(wave, seconds, cores=cores, ladder=ladder)
     leaders = affordable(wave, seconds, allocation)[:LEADERS]
-    if not leaders:
+    if is_for_one(wave, seconds, allocation):
         return
-    core_seconds, bound = WAVE_SHARE * seconds * cores, bound_of(wave, seconds, allocation)
+    core_seconds, bound = WAVE_SHARE * seconds * cores, bound_of(wave, seconds)
 
     def fit_on(rung: Rung, count: int) -> bool:
         return sum(cost_below(allocation, rung, one, bound) for one in leaders[:count]) <= core_seconds
 
     n_decide = len(list(itertools.takewhile(lambda one: shares[one] is not None, leaders)))
-    assert n_decide >= 1, "the first that can be afforded is always in"
+    assert n_decide >= 2, "the first two fit together"
     if n_decide < len(leaders):
         assert not any(fit_on(rung, n_decide + 1) for rung in ladder)
     common, *_ = common_rungs(shares, seconds, allocation)
@@ -223,7 +221,7 @@ def test_whoever_is_left_out_is_too_dear_or_had_no_room_at_its_turn(
     seconds = tight * price_of(wave)
     shares, allocation = shared(wave, seconds, cores=cores, ladder=ladder)
     staying = affordable(wave, seconds, allocation)
-    if not staying:
+    if is_for_one(wave, seconds, allocation):
         return
     common, *_ = common_rungs(shares, seconds, allocation)
     room = WAVE_SHARE * seconds * cores
@@ -233,7 +231,7 @@ def test_whoever_is_left_out_is_too_dear_or_had_no_room_at_its_turn(
             assert candidate in staying
             room -= offer.seconds
         elif candidate in staying:
-            assert cost_below(allocation, common, candidate, bound_of(wave, seconds, allocation)) > room
+            assert cost_below(allocation, common, candidate, bound_of(wave, seconds)) > room
 
 
 def test_a_hopeless_candidate_takes_nothing_from_the_others() -> None:
@@ -263,9 +261,26 @@ def test_of_leaders_that_have_no_room_together_the_first_stay() -> None:
 
 
 def test_a_leader_without_room_leaves_it_to_those_who_come_later() -> None:
-    prices = {"first": 1.4, "second": 1.4, "late": 0.03}
+    prices = {"first": 0.7, "second": 0.7, "third": 1.4, "late": 0.03}
     wave = tuple(priced(label, price, origin=Origin.USER, n_rounds=1) for label, price in prices.items())
-    assert kept(shared(wave, 10.0, cores=1)[0]) == ["first", "late"]
+    assert kept(shared(wave, 10.0, cores=1)[0]) == ["first", "second", "late"]
+
+
+@settings(deadline=None)
+@given(wave=waves, tight=tightness, ladder=ladders, cores=st.integers(1, 4))
+def test_where_no_two_have_room_one_has_it_all(
+    wave: tuple[Candidate, ...], tight: float, ladder: tuple[Rung, ...], cores: int
+) -> None:
+    seconds = tight * price_of(wave)
+    shares, allocation = shared(wave, seconds, cores=cores, ladder=ladder)
+    if not is_for_one(wave, seconds, allocation):
+        assert sum(offer is not None for offer in shares.values()) >= 2
+        return
+    able = [one for one in wave if allocation.affordable(one, WAVE_SHARE * seconds) is not None]
+    (alone,) = (one for one, offer in shares.items() if offer is not None)
+    assert not able or alone == able[0]
+    best = allocation.affordable(alone, WAVE_SHARE * seconds)
+    assert best is None or fitted_as(shares[alone]) == fitted_as(best)
 
 
 def test_whoever_comes_after_the_leaders_joins_as_far_as_there_is_room() -> None:

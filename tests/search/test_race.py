@@ -1,6 +1,7 @@
 """The race: who goes on to more folds, who is left, and who is told."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from made_up import PRIOR, TUNABLE, World, made_up, priced  # type: ignore[import-not-found]
@@ -88,6 +89,21 @@ def test_worse_alone_on_every_fold_but_of_use_goes_on(course: Course) -> None:
     losses, best = fold_losses(fit, course.problem), fold_losses(course.default, course.problem)
     assert all(losses[fold] > best[fold] for fold in losses), "the pruner would leave it"
     assert course.race.promoted(INFINITE) == Request(candidate, N_FOLDS)
+
+
+@pytest.mark.parametrize("short", [{"max_rounds": 400}, {"complete": False}])
+def test_the_study_learns_nothing_from_a_fit_that_was_cut_short(
+    course: Course, monkeypatch: pytest.MonkeyPatch, short: dict[str, Any]
+) -> None:
+    told = {}
+    monkeypatch.setattr(course.study, "know", lambda one, losses, **_: told.update({one.label: losses}))
+    for label, changes in (("whole", {}), ("short", short)):
+        candidate = course.start(label=label)
+        for n_folds in (1, 3, N_FOLDS):
+            course.race.take(made_up(course.problem, candidate, n_folds, noise=0.5, **changes))
+            course.race.promoted(INFINITE)
+    assert len(told["whole"]) == N_FOLDS
+    assert told["short"] == {}
 
 
 def test_what_is_still_to_come_is_known_by_what_folds_took(course: Course) -> None:
