@@ -258,7 +258,6 @@ def plot(lines: pd.DataFrame, picture: Path) -> None:
                 of_system["core_seconds"], 100 * (of_system["loss"] / best - 1), label=system, marker="."
             )
         axis.set_title(dataset, fontsize=9)
-        axis.set_yscale("symlog", linthresh=1)
     axes[0, 0].legend(fontsize=8)
     figure.supxlabel("core-seconds")
     figure.supylabel("held-out loss above the best, %")
