@@ -112,6 +112,11 @@ class CrossFit:
         """Whether the cap on rounds ended some fold's fit."""
         return self.max_rounds is not None and any(len(fold.curve) >= self.max_rounds for fold in self.folds)
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the cap or the clock ended some fold's fit: with more rounds it would be another."""
+        return self.capped or not self.complete
+
 
 @dataclass(frozen=True)
 class Failure:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
-from tabular_automl.core.errors import FoldPlanMismatchError, StoreError
+from tabular_automl.core.errors import FoldPlanMismatchError
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.bag import Bag, FoldSetup
@@ -327,12 +327,8 @@ class _Scheduler:
             report.given_up,
         )
         bag.keep(fit)
-        self._runtime.observations.kept(fit.folder)
         expect_to_load(bag.request.candidate.family)
-        try:
-            self._runtime.store.put(fit, bag.request.candidate, report.digest)
-        except StoreError as error:
-            self._runtime.emit("fit", f"a fit of {bag.request.candidate.name} serves this run only: {error}")
+        self._runtime.keep(fit, bag.request.candidate, report.digest)
 
     def _keep_predictions(self, bag: Bag, fold: int, seconds: float) -> None:
         bag.prediction_seconds += seconds

@@ -63,7 +63,7 @@ def probe(candidates: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]
                 runtime.tracker.ended(finished.ticket)
                 pace = _pace(candidate, finished, time_left.fair)
                 if pace is not None:
-                    paces[candidate.key] = _on_all_rows(pace, runtime)
+                    paces[candidate.key] = _on_all_rows(pace, runtime.problem.shape)
     finally:
         for ticket in jobs:
             runtime.drop(ticket)
@@ -150,7 +150,8 @@ class _TimeLeft:
 def _start(candidate: Candidate, runtime: Runtime, time_left: _TimeLeft) -> Ticket | None:
     """Submit a candidate's probe, if it can be made and there is time."""
     # A probe that is killed costs its worker, too, which takes longer to come back than most probes.
-    if FORMULA_FACTOR * time_left.seconds <= _formula(candidate, _rows_probed(runtime), LEAST_ROUNDS):
+    least = _formula(candidate, _probed(runtime.problem.shape), LEAST_ROUNDS)
+    if FORMULA_FACTOR * time_left.seconds <= least:
         return None
     # The first one's matrix will be needed anyway.
     if time_left.counts and runtime.encoding_seconds(candidate.recipe) >= time_left.seconds:
@@ -189,15 +190,14 @@ def _every(shape: ProblemShape) -> int:
     return math.ceil(shape.n_rows / MOST_ROWS)
 
 
-def _rows_probed(runtime: Runtime) -> ProblemShape:
-    """Return the shape of the problem with as many rows as are taken."""
-    shape = runtime.problem.shape
+def _probed(shape: ProblemShape) -> ProblemShape:
+    """Return the shape with as many rows as are taken."""
     return replace(shape, n_rows=math.ceil(shape.n_rows / _every(shape)))
 
 
-def _on_all_rows(pace: Pace, runtime: Runtime) -> Pace:
+def _on_all_rows(pace: Pace, whole: ProblemShape) -> Pace:
     """Return the pace on as many rows as there are; setup and rounds grow differently."""
-    probed, whole = _rows_probed(runtime), runtime.problem.shape
+    probed = _probed(whole)
 
     def a_round(shape: ProblemShape) -> float:
         first, all_rounds = (_formula(pace.candidate, shape, rounds) for rounds in (1, ROUNDS))

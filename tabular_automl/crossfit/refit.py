@@ -9,7 +9,6 @@ import numpy as np
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
-from tabular_automl.core.errors import StoreError
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.cross_fit import POLL_SECONDS
@@ -178,7 +177,8 @@ class _Scheduler:
                 if found is None:
                     waiting.append(wanted)
                 else:
-                    self._keep(wanted, found)
+                    self._runtime.observations.kept(found.folder)
+                    self._take(wanted, found)
         return waiting
 
     def _start(self, wanted: _Wanted) -> None:
@@ -226,21 +226,15 @@ class _Scheduler:
         """Take in what a refit came to."""
         wanted, result = self._jobs.pop(finished.ticket), finished.result
         self._runtime.ended(wanted.candidate, finished)
-        store = self._runtime.store
         match result:
             case FitReport(complete=True):
                 fit = FoldFit(
                     wanted.key, ALL_ROWS, result.folder, result.curve, result.seconds, result.memory_mb
                 )
-                self._keep(wanted, fit)
-                try:
-                    store.put(fit, wanted.candidate, result.digest)
-                except StoreError as error:
-                    self._runtime.emit(
-                        "weigh", f"a refit of {wanted.candidate.name} serves this run only: {error}"
-                    )
+                self._take(wanted, fit)
+                self._runtime.keep(fit, wanted.candidate, result.digest)
             case FitReport():
-                store.discard(result.folder.parent)
+                self._runtime.store.discard(result.folder.parent)
             case Lost(killed=True):
                 pass  # for the time, or because a person asked for the best so far
             case Lost(reason=reason, seconds=seconds):
@@ -248,8 +242,7 @@ class _Scheduler:
             case JobFailure(reason=reason, seconds=seconds, detail=detail):
                 self._fail(wanted.number, _failure(wanted.candidate, reason, seconds), detail)
 
-    def _keep(self, wanted: _Wanted, fit: FoldFit) -> None:
-        self._runtime.observations.kept(fit.folder)
+    def _take(self, wanted: _Wanted, fit: FoldFit) -> None:
         self._found[wanted.number] = Refit(wanted.candidate, wanted.copy, fit, wanted.rounds)
 
     def _fail(self, number: int, failure: Failure, detail: str = "") -> None:

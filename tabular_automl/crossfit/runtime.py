@@ -10,14 +10,14 @@ import numpy as np
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Recipe
-from tabular_automl.core.crossfit import CrossFit
+from tabular_automl.core.crossfit import CrossFit, FoldFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.fitting import Encoder, FeatureSpec, FitContext
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event, EventSink
 from tabular_automl.core.utilisation import Utilisation
-from tabular_automl.crossfit.fold_job import DataFiles, FitJob, FitReport
+from tabular_automl.crossfit.fold_job import ALL_ROWS, DataFiles, FitJob, FitReport
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 from tabular_automl.crossfit.interrupt import first_ctrl_c
@@ -176,6 +176,18 @@ class Runtime:
         self.memory.learn(candidate, finished, self.workers)
         if not isinstance(finished.result, FitReport):
             self._discard_scratch(finished.ticket)
+
+    def keep(self, fit: FoldFit, candidate: Candidate, digest: str) -> None:
+        """Keep a fit, on a fold or on all rows, that was just made; ``digest`` is that of its model.
+
+        One of which the store can't take note serves this run only, which is said.
+        """
+        self.observations.kept(fit.folder)
+        try:
+            self.store.put(fit, candidate, digest)
+        except StoreError as error:
+            stage, what = ("weigh", "refit") if fit.fold == ALL_ROWS else ("fit", "fit")
+            self.emit(stage, f"a {what} of {candidate.name} serves this run only: {error}")
 
     def drop(self, ticket: Ticket) -> None:
         """Kill a job of which nothing is wanted any more, and remove what it left."""

@@ -71,7 +71,7 @@ class CostModel:
 
     def _rounds_ratios(self, fits: Sequence[CrossFit]) -> list[float]:
         """Return how many times the expected rounds each fit took."""
-        ratios = [(_rounds(fit) / self._expected_rounds(fit.candidate), _stopped(fit)) for fit in fits]
+        ratios = [(_rounds(fit) / self._expected_rounds(fit.candidate), fit.stopped) for fit in fits]
         usual = _median([ratio for ratio, is_stopped in ratios if not is_stopped])
         # What was stopped from outside says only that so many rounds were not enough.
         return [max(usual, ratio) if is_stopped else ratio for ratio, is_stopped in ratios]
@@ -93,11 +93,6 @@ class CostModel:
 
 def _rounds(fit: CrossFit) -> int:
     return max(1, round(float(np.mean([len(fold.curve) for fold in fit.folds]))))
-
-
-def _stopped(fit: CrossFit) -> bool:
-    """Return whether the cap or the clock ended some fold's fit."""
-    return fit.capped or not fit.complete
 
 
 def _median(ratios: Sequence[float]) -> float:

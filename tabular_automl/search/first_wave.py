@@ -8,6 +8,7 @@ from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Pace, Request, Runtime, cross_fit, probe
+from tabular_automl.crossfit.probe import FORMULA_FACTOR
 from tabular_automl.search.allocate import Allocation, Offer, ladder_for
 from tabular_automl.search.cost_model import CostModel
 from tabular_automl.search.first_model import first_model
@@ -19,9 +20,7 @@ WAVE_SHARE = 0.45
 CANDIDATE_SHARE = 0.3
 # So many of the wave decide on how many folds it runs; whoever comes after them joins if there is room.
 LEADERS = 3
-# Probes pay only where the wave would take a good part of its time; a formula may be off by this factor, and
-# on odd tables (many classes, some of them rare) by the second one.
-PROBE_FACTOR = 4.0
+# On odd tables (many classes, some of them rare) a formula may be off by more than `FORMULA_FACTOR`.
 FARTHEST_FACTOR = 10.0
 
 
@@ -113,7 +112,8 @@ def _paces(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> tup
     budget, ladder = runtime.budget, ladder_for(problem.n_rows)
     guess = Allocation(CostModel(problem.shape), problem.folds.folds_per_repeat, budget.cores, ladder=ladder)
     expected = sum(guess.offer(candidate, ladder[0]).seconds for candidate in wave)
-    if PROBE_FACTOR * expected > WAVE_SHARE * budget.remaining * budget.cores:
+    # Probes pay only where the wave would take a good part of its time.
+    if FORMULA_FACTOR * expected > WAVE_SHARE * budget.remaining * budget.cores:
         # For one that is too dear even if the formula is off that much, a probe would only take time.
         most = FARTHEST_FACTOR * WAVE_SHARE * budget.remaining
         firsts: dict[str, Candidate] = {}

@@ -199,9 +199,7 @@ class Race:
         losses = {} if isinstance(result, Failure) else fold_losses(result, self._problem)
         if trial.arm.source is Source.PORTFOLIO:
             # With more folds or rounds it would have come to something else.
-            is_short = isinstance(result, CrossFit) and (
-                bool(result.pruned) or result.capped or not result.complete
-            )
+            is_short = isinstance(result, CrossFit) and (bool(result.pruned) or result.stopped)
             study.know(candidate, {} if is_short else losses, seconds=result.seconds)
         elif isinstance(result, Failure):
             study.fail(candidate, seconds=result.seconds)
