@@ -1,5 +1,8 @@
+import importlib
 import signal
+import sys
 import threading
+import time
 
 import pytest
 
@@ -52,6 +55,37 @@ def test_the_second_goes_to_a_persons_own_handler_and_stops_even_if_that_returns
         with pytest.raises(KeyboardInterrupt, match=r"^$"):
             signal.raise_signal(signal.SIGINT)
     assert seen == [signal.SIGINT]
+
+
+def test_the_second_lets_an_import_finish(handler, tmp_path, monkeypatch):
+    press = "import signal\nsignal.raise_signal(signal.SIGINT)\n"
+    (tmp_path / "pressed_twice_meanwhile.py").write_text(
+        f"{press}signal.raise_signal(signal.SIGINT)\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def import_and_wait():
+        with first_ctrl_c(nothing):
+            importlib.import_module("pressed_twice_meanwhile")
+            time.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        import_and_wait()
+    assert sys.modules.pop("pressed_twice_meanwhile").whole
+
+
+def test_the_second_is_not_put_off_by_an_import_around(handler, tmp_path, monkeypatch):
+    (tmp_path / "fits_when_imported.py").write_text(
+        "import signal\n"
+        "from tabular_automl.crossfit import first_ctrl_c\n"
+        "with first_ctrl_c(lambda: None):\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    raise RuntimeError('went on')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        importlib.import_module("fits_when_imported")
 
 
 def test_what_a_persons_own_handler_raises_is_what_comes(handler):
