@@ -15,10 +15,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from joblib.externals.loky.backend import get_context
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from tabular_automl.core.errors import TabularAutoMLError
 from tabular_automl.core.fitting import never
@@ -320,6 +322,8 @@ def _sigint_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    for tracker in (resource_tracker, loky_tracker):
+        tracker.ensure_running()  # one that started with the worker would unblock Ctrl-C
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -185,6 +185,25 @@ def test_ctrl_c_does_not_reach_workers(pool):
     assert results_of(pool, 1)[ticket] in pool.process_ids
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a process's signal mask is read as Linux shows it")
+def test_ctrl_c_does_not_reach_workers_that_start():
+    code = """
+import signal
+from pathlib import Path
+from tabular_automl.crossfit.process_workers import ProcessWorkers
+
+pool = ProcessWorkers(2)
+for process_id in pool.process_ids:
+    status = dict(line.split(":", 1) for line in Path(f"/proc/{process_id}/status").read_text().splitlines())
+    print(bool(int(status["SigBlk"], 16) >> signal.SIGINT - 1 & 1))
+print(bool(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+pool.close()
+"""
+    command = [sys.executable, "-c", code]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+    assert shown.stdout.split() == ["True", "True", "False"]
+
+
 def test_a_worker_is_ready_when_it_has_imported_what_its_families_need():
     with ProcessWorkers(1, families=("no.such:Family", "lightgbm", "xgboost")) as workers:
         wait_for_free(workers, 1)
