@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from tabular_automl.automl import history as history
     from tabular_automl.automl import load as load
     from tabular_automl.core.candidate import Candidate as Candidate
+    from tabular_automl.core.errors import ArtifactError as ArtifactError
+    from tabular_automl.core.errors import InputError as InputError
+    from tabular_automl.core.errors import SchemaError as SchemaError
+    from tabular_automl.core.errors import StoreError as StoreError
+    from tabular_automl.core.errors import TabularAutoMLError as TabularAutoMLError
+    from tabular_automl.core.errors import WriteError as WriteError
     from tabular_automl.core.search import Search as Search
     from tabular_automl.estimators import TabularClassifier as TabularClassifier
     from tabular_automl.estimators import TabularRegressor as TabularRegressor
@@ -23,11 +29,17 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ArtifactError",
     "Candidate",
+    "InputError",
     "Model",
+    "SchemaError",
     "Search",
+    "StoreError",
+    "TabularAutoMLError",
     "TabularClassifier",
     "TabularRegressor",
+    "WriteError",
     "__version__",
     "fit",
     "history",
@@ -35,11 +47,17 @@ __all__ = [
 ]
 
 _HOME = {
+    "ArtifactError": "tabular_automl.core.errors",
     "Candidate": "tabular_automl.core.candidate",
+    "InputError": "tabular_automl.core.errors",
     "Model": "tabular_automl.automl",
+    "SchemaError": "tabular_automl.core.errors",
     "Search": "tabular_automl.core.search",
+    "StoreError": "tabular_automl.core.errors",
+    "TabularAutoMLError": "tabular_automl.core.errors",
     "TabularClassifier": "tabular_automl.estimators",
     "TabularRegressor": "tabular_automl.estimators",
+    "WriteError": "tabular_automl.core.errors",
     "fit": "tabular_automl.automl",
     "history": "tabular_automl.automl",
     "load": "tabular_automl.automl",

@@ -102,7 +102,7 @@ def fit(
         depends on the clock, and one seed gives one model; a ``time_limit`` given with it only aborts, and is
         what ends a learner that hangs.
     n_jobs
-        Worker processes; -1: all cores. With 1, a run bounded by counts fits in this process.
+        Worker processes; -1: all cores. With 1, a run without time limit fits in this process.
     seed
         All randomness is derived from it.
     weight, groups, time_column
@@ -110,16 +110,17 @@ def fit(
         the order in time, when folds must never look ahead.
     splitter
         A scikit-learn splitter, or pairs of (train, held-out) row positions, instead of our fold plan; one
-        that only looks back counts as time-ordered. A number: as many folds of our own plan.
+        that only looks back counts as time-ordered. A number: as many folds of our own plan. 200 at most.
     schema
         Overrides of the inferred column kinds, such as ``{"zip": "categorical"}``.
     candidates
         Your own candidates, where the search starts: fitted before any other, and known to the tuner. Pairs
         of a family and the hyperparameters that differ from its defaults, such as ``("lightgbm",
         {"num_leaves": 7})``. They are always fitted, also where ``families`` leaves their family out; then
-        nothing else of that family is.
+        nothing else of that family is. There may be no more of them than ``max_candidates``.
     families
-        Learner families to use; default: all. ``package.module:Class`` names a learner of your own.
+        Learner families to use; default: all. ``package.module:Class`` names a learner of your own; worker
+        processes must be able to import it.
     search
         How candidates are searched for, a `Search`: sampler, pruner, spaces narrowed or widened, families
         forbidden or bounded, such as ``ta.Search(spaces={"lightgbm": {"num_leaves": (8, 64)}})``.
@@ -285,11 +286,13 @@ class Model:
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the model to a folder, without pickle, atomically.
 
+        The folder may be there already if it is empty; ``~`` is the home folder.
+
         Raises
         ------
         InputError
-            If the folder exists and ``overwrite`` is false, or holds anything but a model, or its parent
-            does not exist.
+            If the folder holds a model and ``overwrite`` is false, or holds anything else, or its parent does
+            not exist.
         WriteError
             If it cannot be written, as on a full disk.
         """
@@ -304,7 +307,7 @@ def warn_of_no_effect(options: Options, runtime: Runtime) -> None:
     """Warn of what was said of the search and has no effect in this run."""
     search = options.search
     is_bounded = options.seconds is not None or options.max_candidates is not None
-    said = {"sampler": search.sampler, "pruner": search.pruner, "portfolio": search.portfolio}
+    said = {"sampler": search.sampler, "pruner": search.pruner}
     usual = Search()
     in_vain = [f"{name}={value!r}" for name, value in said.items() if value != getattr(usual, name)]
     if in_vain and not is_bounded:

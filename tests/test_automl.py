@@ -254,7 +254,8 @@ def test_what_has_no_effect_on_the_search_is_said() -> None:
         assert len([text for text in warnings if "search" in text]) == expected
         assert "search speaks of lightgbm, which is not fitted" in " ".join(warnings)
         unbounded = (
-            "search.sampler='random', portfolio=False only matters with a time_limit or max_candidates"
+            "Nothing is tuned in a run without any bound: search.sampler='random' only matters with a "
+            "time_limit or max_candidates"
         )
         assert (unbounded in " ".join(warnings)) == (bound is None)
     # The prior is no candidate, and one is not several.

@@ -77,8 +77,12 @@ answer = [before, world()]
 
 def test_public_names_are_listed_and_unknown_names_explained() -> None:
     import tabular_automl as ta
+    from tabular_automl.core import errors
 
     assert set(ta.__all__) <= set(dir(ta))
     assert all(getattr(ta, name) is not None for name in ta.__all__)
+    # What docstrings name under "Raises".
+    for name in ("ArtifactError", "InputError", "SchemaError", "StoreError", "WriteError"):
+        assert getattr(ta, name) is getattr(errors, name)
     with pytest.raises(AttributeError, match=r"no attribute 'fitt'\. It offers: .*\bfit\b"):
         ta.fitt  # noqa: B018  # the access is what is tested

@@ -5,27 +5,47 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from tabular_automl.artifact.manifest import extra_files
 from tabular_automl.core.errors import ArtifactError, InputError, WriteError
+from tabular_automl.core.given_path import given_path
+from tabular_automl.crossfit import is_removed_by_runs, is_run_folder
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+# Folders that killed processes were filling are removed when nothing was written there for so many seconds.
+_LEFT_FOR = 3_600.0
 
 
-def check_destination(path: str | Path, *, overwrite: bool = False) -> Path:
+def check_destination(
+    path: str | os.PathLike[str], *, overwrite: bool = False, run_dir: str | os.PathLike[str] | None = None
+) -> Path:
     """Return the absolute path at which a model can be saved; call it before any time is spent.
+
+    Parameters
+    ----------
+    path
+        Where it is to be saved.
+    overwrite
+        Whether a saved model may be replaced.
+    run_dir
+        A folder in which a run is going to work before, if any; it need not be there yet.
 
     Raises
     ------
     InputError
-        If the parent folder is missing or cannot be written, if something exists there and ``overwrite`` is
-        false, or if what exists is not a saved model, or holds files that don't belong to one.
+        If the parent folder is missing or cannot be written, if the place is one that runs need for
+        themselves, if something exists there and ``overwrite`` is false, or if what exists is not a saved
+        model, or holds files that don't belong to one.
     """
     target = check_parent(path)
+    if run_dir is not None:
+        _check_apart(target, given_path(run_dir, "run_dir"))
     if target.is_dir() and not any(target.iterdir()):
         return target
     if target.exists():
@@ -33,15 +53,16 @@ def check_destination(path: str | Path, *, overwrite: bool = False) -> Path:
     return target
 
 
-def check_parent(path: str | Path) -> Path:
+def check_parent(path: str | os.PathLike[str]) -> Path:
     """Return the absolute form of a path, after checking that something can be made there.
 
     Raises
     ------
     InputError
-        If the parent folder is missing or cannot be written.
+        If nothing can have that path, if the parent folder is missing or cannot be written, or if it is where
+        runs remove what they don't know.
     """
-    target = Path(path).expanduser().resolve()
+    target = given_path(path, "The path to write to")
     if not target.parent.is_dir():
         raise InputError(
             f"Cannot write '{path}': the folder '{target.parent}' does not exist. Create it first."
@@ -50,6 +71,9 @@ def check_parent(path: str | Path) -> Path:
         raise InputError(
             f"Cannot write '{path}': the folder '{target.parent}' is read-only. Choose another one."
         )
+    for root in target.parents:
+        if is_run_folder(root):
+            _check_apart(target, root)
     return target
 
 
@@ -57,8 +81,10 @@ def check_parent(path: str | Path) -> Path:
 def staged_folder(target: Path) -> Iterator[Path]:
     """Give a hidden sibling folder to fill, which becomes ``target`` in one step.
 
-    Before that it is synced to disk. On any exception it is removed, and what was at ``target`` stays.
+    Before that it is synced to disk. On any exception it is removed, and what was at ``target`` stays. What a
+    killed process left of such folders for the same target is removed when it was at rest for an hour.
     """
+    _remove_left(target)
     staging = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         staging.mkdir()
@@ -86,6 +112,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _check_apart(target: Path, root: Path) -> None:
+    """Refuse to write over a run folder, or where runs in it remove what they don't know."""
+    if root.is_relative_to(target) or is_removed_by_runs(target, root):
+        raise InputError(
+            f"Cannot write '{target}': runs in the run folder '{root}' need that place for themselves. "
+            "Choose another path."
+        )
+
+
 def _check_replaceable(target: Path, *, overwrite: bool) -> None:
     if not target.is_dir():
         raise InputError(f"Cannot save to '{target}': a file of that name exists. Choose another path.")
@@ -105,6 +140,14 @@ def _check_replaceable(target: Path, *, overwrite: bool) -> None:
             f"Cannot replace the model at '{target}': '{extra[0]}' is not part of it and would be lost. "
             "Move it elsewhere first."
         )
+
+
+def _remove_left(target: Path) -> None:
+    for left in target.parent.glob(f".{escape(target.name)}.{'[0-9a-f]' * 8}.partial"):
+        with suppress(OSError):  # somebody else removes it, too
+            last = max(path.lstat().st_mtime for path in (left, *left.rglob("*")))
+            if time.time() - last > _LEFT_FOR:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync_tree(folder: Path) -> None:

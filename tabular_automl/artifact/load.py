@@ -16,6 +16,7 @@ from tabular_automl.artifact.save import RUN_ARRAYS_FILE, RUN_FILE
 from tabular_automl.core.ensemble import FittedEnsemble, FittedMember, ServedModel
 from tabular_automl.core.errors import ArtifactError, InputError
 from tabular_automl.core.fitting import Encoder, FittedModel
+from tabular_automl.core.given_path import given_path
 from tabular_automl.core.run import Run
 from tabular_automl.core.state import load_state
 from tabular_automl.learners import learner_for
@@ -35,7 +36,7 @@ def load_run(path: str | Path) -> Run:
     ArtifactError
         If any file is damaged, truncated, changed, missing or too many; found before anything is parsed.
     """
-    folder = Path(path).expanduser().resolve()
+    folder = given_path(path, "The path of the model")
     if not folder.is_dir():
         raise InputError(_no_folder(path, folder))
     circumstances = read_circumstances(folder, verify(folder))

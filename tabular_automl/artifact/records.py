@@ -226,6 +226,7 @@ def _encode_crossfit(fit: CrossFit, prefix: str, arrays: Arrays) -> Facts:
         "n_repeats": int(fit.n_repeats),
         "max_rounds": fit.max_rounds,
         "pruned": fit.pruned,
+        "unjudged": fit.unjudged,
     }
 
 
@@ -255,6 +256,7 @@ def _decode_crossfit(facts: Facts, measured: Facts, arrays: Arrays) -> CrossFit:
         n_repeats=facts["n_repeats"],
         max_rounds=facts["max_rounds"],
         pruned=facts["pruned"],
+        unjudged=facts.get("unjudged", False),
     )
 
 

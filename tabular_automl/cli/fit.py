@@ -1,12 +1,11 @@
 """``tabular-automl fit``: from a file to a saved model."""
 
 import argparse
-import sys
 
 from tabular_automl.artifact import check_destination
 from tabular_automl.automl import Model, fit
 from tabular_automl.cli.search_arguments import read_search
-from tabular_automl.cli.show import show
+from tabular_automl.cli.show import show, warn
 from tabular_automl.core.schema import Finding
 from tabular_automl.crossfit import first_ctrl_c
 
@@ -14,7 +13,7 @@ from tabular_automl.crossfit import first_ctrl_c
 def fit_command(options: argparse.Namespace) -> None:
     """Fit, save, print what came out."""
     # Before hours are spent: can the model be saved there?
-    target = check_destination(options.out, overwrite=options.overwrite)
+    target = check_destination(options.out, overwrite=options.overwrite, run_dir=options.run_dir)
     model = fit(
         options.train,
         options.target,
@@ -43,25 +42,23 @@ def fit_command(options: argparse.Namespace) -> None:
         # Said before the fit as well; by now those lines may have scrolled away.
         _print_warnings(model.run.findings)
     _print_result(model)
-    print(
-        f"\nSaved to {options.out}. Next: tabular-automl score {options.out} NEW_ROWS --out predictions.csv"
-    )
+    show(f"\nSaved to {options.out}. Next: tabular-automl score {options.out} NEW_ROWS --out predictions.csv")
 
 
 def _go_on() -> None:
-    print("tabular-automl: The model is being saved; Ctrl-C again to stop.", file=sys.stderr)
+    warn("tabular-automl: The model is being saved; Ctrl-C again to stop.")
 
 
 def _print_warnings(findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         if finding.must_be_heard:
-            show(f"tabular-automl: {finding.announcement}", sys.stderr)
+            warn(f"tabular-automl: {finding.announcement}")
 
 
 def _print_result(model: Model) -> None:
     board = model.leaderboard()
     # A dash where there is none; pandas would say <NA>, or NaN.
     show(board.astype(object).where(board.notna(), "-").to_string(index=False))
-    print(f"\nExpected score on new rows: {model.score_}")
+    show(f"\nExpected score on new rows: {model.score_}")
     if model.run.settings["interrupted"]:
-        print("Stopped by Ctrl-C: this is the best until then.")
+        show("Stopped by Ctrl-C: this is the best until then.")

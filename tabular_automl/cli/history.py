@@ -10,7 +10,7 @@ import pandas as pd
 
 from tabular_automl.artifact import check_parent
 from tabular_automl.automl import history
-from tabular_automl.cli.show import show
+from tabular_automl.cli.show import show, show_as_it_is
 from tabular_automl.core.errors import WriteError
 from tabular_automl.crossfit import RunHistory
 
@@ -44,11 +44,10 @@ def history_command(options: argparse.Namespace) -> None:
     else:
         text = _FORMATS[options.format](_SHOWN[options.show or "candidates"](told))
     if path is None:
-        # CSV and JSON are for programs, which get names as they are.
-        (show if options.format == "text" else print)(text)
+        (show if options.format == "text" else show_as_it_is)(text)
         return
     _write(path, text)
-    print(f"History written to {options.out}.")
+    show(f"History written to {options.out}.")
 
 
 def _overview(told: RunHistory) -> str:

@@ -20,4 +20,4 @@ def report_command(options: argparse.Namespace) -> None:
         path.write_text(f"{text}\n", encoding="utf-8")
     except OSError as error:
         raise WriteError(f"Cannot write '{path}': {error.strerror}. Choose another path.") from error
-    print(f"Report written to {options.out}.")
+    show(f"Report written to {options.out}.")

@@ -13,6 +13,7 @@ _MEANINGS = {
     "infinite": "rows with an infinite value",
     "new_missing": "rows missing, none was in training",
     "changed_dtype": "rows of another type than in training, converted",
+    "changed_zone": "rows whose times have gained or lost a time zone",
     "extra_column": "not in training, ignored",
 }
 
@@ -24,7 +25,7 @@ def score_command(options: argparse.Namespace) -> None:
     summary = score_file(run, options.rows, options.out, told)
     if options.quiet:
         return
-    print(f"Scored {summary.n_rows} rows in {summary.seconds:.1f} s into {options.out}.")
+    show(f"Scored {summary.n_rows} rows in {summary.seconds:.1f} s into {options.out}.")
     show(schema_report_text(summary.report))
 
 

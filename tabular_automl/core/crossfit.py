@@ -78,6 +78,8 @@ class CrossFit:
     pruned
         Why the search left it before all its folds were fitted; empty where it did not. What was pruned is
         shown, but never a member of the ensemble.
+    unjudged
+        Whether it was pruned for want of its other folds alone: nothing speaks against it.
     """
 
     candidate: Candidate
@@ -90,6 +92,7 @@ class CrossFit:
     n_repeats: int = 1
     max_rounds: int | None = None
     pruned: str = ""
+    unjudged: bool = False
 
     def __post_init__(self) -> None:
         if self.n_repeats < 1 or len(self.folds) % self.n_repeats:

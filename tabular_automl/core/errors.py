@@ -25,6 +25,14 @@ class WriteError(TabularAutoMLError, OSError):
     """A model, a report or predictions cannot be written, as on a full disk; nothing is left half done."""
 
 
+class UnprintedError(WriteError):
+    """Standard output is closed, or does not take what is printed."""
+
+
+class ReaderGoneError(UnprintedError):
+    """Whoever read standard output, as `head` does, has left."""
+
+
 class UnsupportedProblemError(TabularAutoMLError):
     """A learner says "not mine": it cannot fit this problem. Caught where candidates are proposed."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from tabular_automl.core.digest import digest_array, digest_json
 
 TIME_ORDERED = "time-ordered"
+# Of so many folds, and every further so many, a first look at a candidate takes one more.
+FOLDS_A_LOOK = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +72,11 @@ class FoldPlan:
     def first_repeat(self) -> tuple[Fold, ...]:
         """The folds of the first repeat: no row is held out twice among them."""
         return self.folds[: self.folds_per_repeat]
+
+    @property
+    def fewest_folds(self) -> int:
+        """Folds of the shortest prefix that says anything: a tenth of all, as each of many is small."""
+        return ceil(self.folds_per_repeat / FOLDS_A_LOOK)
 
     def usable_folds(self, n_folds: int) -> int:
         """Return how many of the first ``n_folds`` folds make a result.

@@ -42,7 +42,8 @@ class Forecast:
     unit
         What there would be more of: ``time``, or ``candidates`` in a run bounded by counts.
     n_candidates
-        How many candidates it rests on.
+        How many candidates it rests on: those that were weighed, without the prior, and those that the
+        search left early because they could not help.
     score
         The score that changes are relative to: the honest one, in the metric's own direction.
     extrapolations

@@ -49,6 +49,8 @@ class ColumnSchema:
         ``datetime:FORMAT``, ``timedelta``, ``bool`` or ``string``.
     categories
         The levels seen in training, in code order, for columns that become codes; else None.
+    zoned
+        Whether the points in time carried a time zone; None where only some did, and in all other columns.
     """
 
     name: str | int | float | tuple[object, ...]
@@ -60,6 +62,7 @@ class ColumnSchema:
     reason: str
     parse: str
     categories: tuple[str, ...] | None = None
+    zoned: bool | None = None
 
     @cached_property
     def code_of(self) -> dict[str, int]:
@@ -152,7 +155,7 @@ class Deviation:
         The column's name as text.
     what
         Short stable name: ``unseen_category``, ``unparseable``, ``infinite``, ``new_missing``,
-        ``changed_dtype``, ``extra_column``.
+        ``changed_dtype``, ``changed_zone``, ``extra_column``.
     n_rows
         How many rows are concerned (0 where rows don't apply).
     examples

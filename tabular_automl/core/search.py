@@ -1,6 +1,7 @@
 """What the user may say about the search, as one frozen record."""
 
 import math
+import sys
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -32,8 +33,8 @@ class Search:
 
     A fit ends with its time or number of candidates, or before, when the rows bear no more candidates or 40
     in a row brought nothing (see `tabular_automl.fit`). A run without either bound ends with the portfolio:
-    nothing is tuned, so that ``sampler`` and ``pruner`` have no effect, and with ``portfolio=False`` there is
-    one candidate a family. Such a run says so in a warning.
+    nothing is tuned, so that ``sampler`` and ``pruner`` have no effect, which a warning says; with
+    ``portfolio=False`` there is one candidate a family.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ class Search:
         By family and hyperparameter what may be tried: a tuple ``(low, high)`` narrows or widens its range, a
         list gives the options, any other value fixes it. Defaults and rows of the portfolio are drawn to the
         nearest value allowed; your own candidates stay as you gave them. Of a family that is not fitted, as
-        ``families`` of `tabular_automl.fit` does not name it, it has no effect, and a warning says so.
+        ``families`` of `tabular_automl.fit` does not name it, it is checked, but has no effect, and a warning
+        says so.
     without
         Families that are not fitted; nothing else may be said of them.
     most_candidates
@@ -131,7 +133,7 @@ def read_change(name: str, change: Any) -> Change:
         neither number, text, truth value nor None.
     """
     if isinstance(change, tuple):
-        ends = [end for end in (_plain(name, end) for end in change) if _is_number(end)]
+        ends = [end for end in (read_value(name, end) for end in change) if _is_number(end)]
         if len(change) != 2 or len(ends) != 2:
             raise InputError(
                 f"The range of {name!r} is {change!r}; give two numbers, such as (8, 64), or a list of "
@@ -142,18 +144,38 @@ def read_change(name: str, change: Any) -> Change:
             raise InputError(f"The range of {name!r} is {change!r}, from high to low; swap the two.")
         return low, high
     if isinstance(change, list):
-        options = [_plain(name, option) for option in change]
+        options = [read_value(name, option) for option in change]
         if not options:
             raise InputError(f"The options of {name!r} are empty, so that nothing could be tried; name one.")
         for place, option in enumerate(options):
             if option in options[:place]:
                 raise InputError(f"The options of {name!r} hold {option!r} twice; name each once.")
         return options
-    return _plain(name, change)
+    return read_value(name, change)
+
+
+def read_value(name: str, value: Any) -> Value:
+    """Return a value of a hyperparameter, numpy's scalars as plain values.
+
+    Raises
+    ------
+    InputError
+        If it is neither a finite number, nor text, truth value or None.
+    """
+    plain = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(plain, str | int | float | bool | None):
+        raise InputError(
+            f"{name!r} is set to {value!r}, a {type(value).__name__}; give a tuple (low, high), a list of "
+            "options, or a number, a text, a truth value or None."
+        )
+    # A whole number beyond the largest float is as good as infinite.
+    if isinstance(plain, int | float) and not abs(plain) <= sys.float_info.max:
+        raise InputError(f"{name!r} is set to {plain!r}; give a finite number.")
+    return plain
 
 
 def _check_name(what: str, name: Any, known: tuple[str, ...]) -> None:
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         hint = did_you_mean(name, known)
         raise InputError(f"There is no {what} {name!r}.{hint} Use one of: {', '.join(known)}.")
 
@@ -209,18 +231,6 @@ def _read_bounds(bounds: Any) -> Mapping[str, int] | None:
         if not isinstance(family, str) or not is_whole or bound < 0:
             raise InputError(f"most_candidates sets {family!r} to {bound!r}. {way_out}")
     return MappingProxyType({family: int(bound) for family, bound in bounds.items()})
-
-
-def _plain(name: str, value: Any) -> Value:
-    plain = value.item() if isinstance(value, np.generic) else value
-    if not isinstance(plain, str | int | float | bool | None):
-        raise InputError(
-            f"{name!r} is set to {value!r}, a {type(value).__name__}; give a tuple (low, high), a list of "
-            "options, or a number, a text, a truth value or None."
-        )
-    if isinstance(plain, float) and not math.isfinite(plain):
-        raise InputError(f"{name!r} is set to {plain!r}; give a finite number.")
-    return plain
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

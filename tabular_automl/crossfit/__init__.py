@@ -13,6 +13,7 @@ from tabular_automl.crossfit.refit import Refit, refit
 from tabular_automl.crossfit.request import Request
 from tabular_automl.crossfit.request_outcome import RequestOutcome
 from tabular_automl.crossfit.run_facts import RunFacts
+from tabular_automl.crossfit.run_folder import is_removed_by_runs, is_run_folder
 from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
 from tabular_automl.crossfit.start_workers import start_workers
 from tabular_automl.crossfit.store import RunStore
@@ -35,6 +36,8 @@ __all__ = [
     "first_ctrl_c",
     "fold_key",
     "given_up_key",
+    "is_removed_by_runs",
+    "is_run_folder",
     "joint_round",
     "load_models",
     "probe",

@@ -8,6 +8,7 @@ from tabular_automl.core.errors import FoldPlanMismatchError
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.bag import Bag, FoldSetup
+from tabular_automl.crossfit.failure_text import reason_of
 from tabular_automl.crossfit.fold_job import FitJob, FitReport, JobFailure, PredictJob, PredictReport
 from tabular_automl.crossfit.fold_key import FitSettings, fold_key
 from tabular_automl.crossfit.load_models import expect_to_load
@@ -130,7 +131,7 @@ class _Scheduler:
         try:
             bag = self._open_bag(number, request)
         except Exception as error:  # noqa: BLE001 - a third-party learner may fail in any way
-            failure = Failure(request.candidate, None, f"{type(error).__name__}: {error}", 0.0)
+            failure = Failure(request.candidate, None, reason_of(error), 0.0)
             self._record(failure)
             self._settle(number, failure)
             return True
@@ -231,7 +232,7 @@ class _Scheduler:
         try:
             return self._runtime.matrix(bag.request.candidate.recipe)
         except Exception as error:  # noqa: BLE001 - a recipe may fail in any way; it costs this candidate only
-            self._fail(bag, f"{type(error).__name__}: {error}")
+            self._fail(bag, reason_of(error))
             return None
 
     def _fit_job(self, bag: Bag, fold: int, matrix: EncodedMatrix, allowance: Allowance) -> FitJob:
@@ -376,7 +377,7 @@ class _Scheduler:
             self._settle(bag.number, bag.lost[min(bag.lost)])
 
     def _record(self, failure: Failure, detail: str = "") -> None:
-        self._runtime.store.put_failure(failure, detail)
+        self._runtime.failed(failure, detail)
 
     def _settle(self, number: int, result: CrossFit | Failure) -> None:
         self._settled[number] = (*self._settled.get(number, ()), result)

@@ -4,10 +4,8 @@ A fit without a fold, `ALL_ROWS`, is a refit: it learns from every row and has n
 """
 
 import os
-import shutil
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_automl.core.candidate import Candidate
-from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, FloatArray, Rows
+from tabular_automl.core.fitting import FitContext, FittedModel, FloatArray, Rows
+from tabular_automl.crossfit.clear_away import clear_away
+from tabular_automl.crossfit.failure_text import reason_of, traceback_of
 from tabular_automl.crossfit.given_up_key import given_up_key
 from tabular_automl.crossfit.model_files import model_digest
 from tabular_automl.crossfit.stored_array import write_sealed
@@ -201,8 +201,7 @@ def _caught(work: Callable[[], Report], started: float) -> Report | JobFailure:
     try:
         return work()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the one place where work may fail in any way
-        reason = f"{type(error).__name__}: {error}".strip().rstrip(":")
-        return JobFailure(reason, time.monotonic() - started, traceback.format_exc())
+        return JobFailure(reason_of(error), time.monotonic() - started, traceback_of(error))
 
 
 def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitReport:
@@ -212,42 +211,46 @@ def _fit(job: FitJob, started: float, should_stop: Callable[[], bool]) -> FitRep
     context = replace(job.context, should_stop=_stopper(job, started, should_stop))
     outcome = learner.fit(train, held_out, job.candidate.params, context)
     # A comparison of numpy gives its own kind of truth, which no database takes.
-    outcome = replace(outcome, complete=bool(outcome.complete), given_up=bool(outcome.given_up))
+    curve, complete, given_up = outcome.curve, bool(outcome.complete), bool(outcome.given_up)
     if held_out is not None:
-        _require_finite(outcome.curve, "held-out loss")
-    (job.scratch / MODEL_FOLDER).mkdir(parents=True)
-    outcome.model.save(job.scratch / MODEL_FOLDER)
-    np.save(job.scratch / CURVE_FILE, outcome.curve)
-    if held_out is None:
-        _check_refit(job, train.X)
-    elif len(outcome.curve) == 1:
-        # No round to choose, so that held-out predictions can be made here and now.
-        predictions = _predictions(outcome.model, held_out.X, 1, job.context.shape.n_outputs)
-        write_sealed(predictions_file(job.scratch / MODEL_FOLDER, 1), predictions)
-    digest = model_digest(job.scratch / MODEL_FOLDER)
+        _require_finite(curve, "held-out loss")
+    model_folder = job.scratch / MODEL_FOLDER
+    model_folder.mkdir(parents=True)
+    outcome.model.save(model_folder)
+    np.save(job.scratch / CURVE_FILE, curve)
+    digest = model_digest(model_folder)
     if digest is None:
         raise ValueError(f"{job.candidate.family} saved no model, or one that cannot be read back")
-    folder = _named(job, outcome)
+    # What predicts from here on is what was saved: a model that cannot be loaded must fail in its job, within
+    # its limits. Both at a time would take twice the memory.
+    del outcome
+    if held_out is None:
+        _check_refit(job, train.X)
+    elif len(curve) == 1:
+        # No round to choose, so that held-out predictions can be made here and now.
+        predictions = _predictions(learner.load(model_folder), held_out.X, 1, job.context.shape.n_outputs)
+        write_sealed(predictions_file(model_folder, 1), predictions)
+    folder = _named(job, complete=complete, given_up=given_up)
     if job.durable:
         _sync_all(job.scratch)
     _require_driver(job.driver)
     _name_folder(job.scratch, folder, durable=job.durable)
     return FitReport(
         folder / MODEL_FOLDER,
-        outcome.curve,
+        curve,
         time.monotonic() - started,
         peak_memory_mb(),
-        outcome.complete,
-        outcome.given_up,
+        complete,
+        given_up,
         digest,
     )
 
 
-def _named(job: FitJob, outcome: FitOutcome) -> Path:
+def _named(job: FitJob, *, complete: bool, given_up: bool) -> Path:
     """Return the folder that a fit gets in the end."""
-    if not outcome.complete:
+    if not complete:
         return job.folder.with_name(f"{job.folder.name}.partial-{job.scratch.name}")
-    if not outcome.given_up:
+    if not given_up:
         return job.folder
     if job.context.bar is None:
         raise ValueError(f"{job.candidate.family} says given_up=True, but there was no bar to fall behind")
@@ -305,7 +308,7 @@ def _require_finite(values: FloatArray, what: str) -> None:
 def _name_folder(scratch: Path, folder: Path, *, durable: bool) -> None:
     """Give a finished folder its name, atomically."""
     # A folder of that name without a row in the store was left by a driver that died before it wrote the row.
-    shutil.rmtree(folder, ignore_errors=True)
+    clear_away(folder)
     scratch.rename(folder)
     if durable:
         _sync(folder.parent)

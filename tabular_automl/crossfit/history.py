@@ -1,8 +1,8 @@
 """What a run folder tells about its runs, as frames."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import pandas as pd
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.errors import InputError
+from tabular_automl.core.given_path import given_path
 from tabular_automl.crossfit.candidate_text import candidate_from
 from tabular_automl.crossfit.fold_job import ALL_ROWS, CURVE_FILE
-from tabular_automl.crossfit.run_folder import is_held, read_database
+from tabular_automl.crossfit.folder_lock import is_held
+from tabular_automl.crossfit.run_folder import read_database
 from tabular_automl.crossfit.stored_array import stored_array
 
 _WHOLE_NUMBERS = ["asked_folds", "max_rounds", "n_folds", "joint_round", "fold", "rounds"]
@@ -58,9 +60,7 @@ class RunHistory:
     """
 
     def __init__(self, run_dir: str | Path) -> None:
-        if not isinstance(run_dir, str | os.PathLike):
-            raise InputError(f"run_dir is {run_dir!r}, not a folder. Give the run_dir of a fit.")
-        self.run_dir = Path(run_dir).expanduser().absolute()
+        self.run_dir = given_path(run_dir, "run_dir")
         with read_database(self.run_dir):
             pass  # whether it is one is said here, not later
 
@@ -140,6 +140,8 @@ class RunHistory:
         fits = self.folds()
         fits = fits[fits["kept"] & (fits["fold"] != ALL_ROWS)]
         if candidate is not None:
+            if not isinstance(candidate, str):
+                raise InputError(f"candidate is {candidate!r}. Give the name or the key of one, as a text.")
             fits = fits[(fits["key"] == candidate) | (fits["name"] == candidate)]
             if fits.empty:
                 raise InputError(
@@ -187,9 +189,10 @@ class RunHistory:
         """
         runs = self._read("SELECT number, environment FROM runs ORDER BY number")
         numbers = runs["number"].tolist()
-        if run not in (None, *numbers) or not numbers:
+        is_number = run is None or isinstance(run, Integral)  # an array may equal several numbers at a time
+        if not is_number or not numbers or run not in (None, *numbers):
             raise InputError(f"{self.run_dir} has no run {run}. There are: {numbers}.")
-        chosen = numbers[-1] if run is None else run
+        chosen = numbers[-1] if run is None else int(run)
         facts = json.loads(runs["environment"][numbers.index(chosen)])
         learners = self._read("SELECT family, code_version, libraries FROM learners WHERE run = ?", (chosen,))
         facts["learners"] = {

@@ -6,28 +6,26 @@ whole call, and a pebble pool that loses an idle process takes no further job.
 """
 
 import contextlib
-import ctypes
 import math
 import os
 import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from joblib.externals.loky.backend import get_context
-from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
+from tabular_automl.core.budget import available_cores
 from tabular_automl.core.errors import TabularAutoMLError
 from tabular_automl.core.fitting import never
 from tabular_automl.core.memory import held_memory
 from tabular_automl.crossfit.occupancy import Occupancy, cpu_of_ended_children
+from tabular_automl.crossfit.undisturbed_start import undisturbed_start
+from tabular_automl.crossfit.worker_process import STOP, Answer, serve_jobs
 from tabular_automl.crossfit.workers import STOP_GRACE_SECONDS, Finished, Job, Lost, Seat, Ticket, Workers
-from tabular_automl.learners import FAMILIES, import_ahead
+from tabular_automl.learners import FAMILIES
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -46,22 +44,11 @@ TOGETHER_SECONDS = 1.0
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-_STOP = None
 # What a signal that ended a worker often means.
 _DEATHS = {
     6: ": a library gave up; what it said, if anything, is on standard error",
     9: ": out of memory, or killed from outside; fewer rows or columns, or n_jobs, need less memory",
 }
-_PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What a worker sends: its job's result with the wall seconds (none at first), all its CPU seconds."""
-
-    result: object
-    seconds: float
-    cpu: float
 
 
 @dataclass(eq=False)
@@ -90,6 +77,7 @@ class _Slot:
 class ProcessWorkers(Workers):
     """One process a slot; a process that ends is replaced while the others go on.
 
+    No more start at a time than there are cores: each imports a lot, and work waits for the first of them.
     Where no further process can be started, it goes on with those there are, and tries again later.
     """
 
@@ -101,7 +89,7 @@ class ProcessWorkers(Workers):
         self._families = tuple(families)
         self._stillborn = 0
         self._next_start = self._last_end = self._next_look = -math.inf
-        self._n_slots = n_jobs
+        self._n_slots, self._most_starting = n_jobs, available_cores()
         self._slots: list[_Slot] = []
         try:
             self._fill_slots()
@@ -172,19 +160,24 @@ class ProcessWorkers(Workers):
             self._end(slot)
 
     def _fill_slots(self) -> None:
-        while len(self._slots) < self._n_slots and time.monotonic() >= self._next_start:
+        while self._may_start and time.monotonic() >= self._next_start:
             try:
                 self._add_slot()
             except OSError as error:  # as when there are too many processes, or no memory for one
                 self._did_not_start(f"could not be started ({error})", hopeless=not self._slots)
 
+    @property
+    def _may_start(self) -> bool:
+        n_starting = sum(not slot.ready for slot in self._slots)
+        return len(self._slots) < self._n_slots and n_starting < self._most_starting
+
     def _add_slot(self) -> None:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=_serve, args=(theirs, os.getpid(), self._families), env=_ONE_THREAD, daemon=True
+            target=serve_jobs, args=(theirs, os.getpid(), self._families), env=_ONE_THREAD, daemon=True
         )
         # With our copy of their end closed, the end of the process reads as the end of the pipe.
-        with theirs, _sigint_blocked():
+        with theirs, undisturbed_start():
             try:
                 process.start()
             except OSError:
@@ -197,8 +190,8 @@ class ProcessWorkers(Workers):
         self._stillborn += 1
         if hopeless and self._stillborn >= MOST_STILLBORN:
             raise TabularAutoMLError(
-                f"{self._stillborn} worker processes in a row {what}. Use n_jobs=1 with max_candidates to "
-                "fit in this process."
+                f"{self._stillborn} worker processes in a row {what}. Use n_jobs=1 with max_candidates and "
+                "without time_limit to fit in this process."
             )
         pause = min(MOST_RETRY_SECONDS, RETRY_SECONDS * 2 ** min(self._stillborn - 1, 9))
         self._next_start = time.monotonic() + pause
@@ -215,7 +208,7 @@ class ProcessWorkers(Workers):
 
     def _receive(self, slot: _Slot) -> list[Finished]:
         try:
-            answer: _Answer = slot.connection.recv()
+            answer: Answer = slot.connection.recv()
         except (EOFError, OSError):
             return self._bury(slot)
         if not slot.ready:
@@ -269,7 +262,7 @@ class ProcessWorkers(Workers):
             if slot.asked is None and ticket.should_stop():
                 slot.asked = now
                 with contextlib.suppress(OSError):
-                    slot.connection.send(_STOP)
+                    slot.connection.send(STOP)
             if ticket.hard_limit is not None and seconds > ticket.hard_limit:
                 reason = f"killed after {seconds:.1f} s: its limit was {ticket.hard_limit:.1f} s"
             elif slot.asked is not None and now - slot.asked > STOP_GRACE_SECONDS:
@@ -314,55 +307,3 @@ def _death(exit_code: int | None) -> str:
         hint = _DEATHS.get(-exit_code, "")
         return f"was ended by signal {-exit_code} ({signal.strsignal(-exit_code)}){hint}"
     return "closed its pipe" if exit_code is None else f"ended with exit code {exit_code}"
-
-
-@contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Block Ctrl-C while a worker starts: it inherits the mask, and must not die of a person's Ctrl-C."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    for tracker in (resource_tracker, loky_tracker):
-        tracker.ensure_running()  # one that started with the worker would unblock Ctrl-C
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _serve(connection: Connection, driver: int, families: tuple[str, ...]) -> None:
-    """Run jobs as they come, until the driver is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with(driver)
-    # All before the first job: an import in its place would count against the limit of a short probe.
-    for family in families:
-        import_ahead(family)
-    with contextlib.suppress(EOFError, OSError):
-        connection.send(_Answer(None, 0.0, time.process_time()))
-        while True:
-            job = connection.recv()
-            # A request to stop may arrive when its job has just ended.
-            if job is not _STOP:
-                started = time.monotonic()
-                result = job.run(connection.poll)
-                connection.send(_Answer(result, time.monotonic() - started, time.process_time()))
-
-
-def _end_with(driver: int) -> None:
-    """See to it that this process ends as soon as the driver did, also in the middle of a job."""
-    # The kernel's signal also ends a job in native code, where none of our threads gets its turn. It comes
-    # when the driver's thread that started the worker ends: the one that waits for the worker's results.
-    told_by_kernel = sys.platform == "linux" and not ctypes.CDLL(None).prctl(
-        _PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL)
-    )
-    if os.getppid() != driver:
-        os._exit(1)
-    if not told_by_kernel:
-        threading.Thread(target=_watch, args=(driver,), daemon=True).start()
-
-
-def _watch(driver: int) -> None:
-    while os.getppid() == driver:
-        time.sleep(1.0)
-    os._exit(1)

@@ -12,6 +12,7 @@ from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.cross_fit import POLL_SECONDS
+from tabular_automl.crossfit.failure_text import reason_of
 from tabular_automl.crossfit.fold_job import ALL_ROWS, FitJob, FitReport, JobFailure
 from tabular_automl.crossfit.fold_key import FitSettings, fold_key
 from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime
@@ -171,7 +172,7 @@ class _Scheduler:
                 try:
                     wanted = _Wanted.of(number, fit, copy, self._runtime)
                 except Exception as error:  # noqa: BLE001 - a third-party learner may fail in any way
-                    self._fail(number, _failure(fit.candidate, f"{type(error).__name__}: {error}"))
+                    self._fail(number, _failure(fit.candidate, reason_of(error)))
                     continue
                 found = self._runtime.store.lookup(wanted.key)
                 if found is None:
@@ -190,7 +191,7 @@ class _Scheduler:
             self._runtime.memory.require(wanted.candidate, self._runtime.workers)
             matrix = self._runtime.matrix(wanted.candidate.recipe)
         except Exception as error:  # noqa: BLE001 - a recipe may fail in any way; it costs this refit only
-            self._fail(wanted.number, _failure(wanted.candidate, f"{type(error).__name__}: {error}"))
+            self._fail(wanted.number, _failure(wanted.candidate, reason_of(error)))
             return
         if self._in_time(wanted):
             limit = None if self._left == float("inf") else max(self._left, 0.0)
@@ -247,7 +248,7 @@ class _Scheduler:
 
     def _fail(self, number: int, failure: Failure, detail: str = "") -> None:
         self._found[number] = failure
-        self._runtime.store.put_failure(failure, detail)
+        self._runtime.failed(failure, detail, stage="weigh")
 
 
 def _failure(candidate: Candidate, reason: str, seconds: float = 0.0) -> Failure:

@@ -5,35 +5,30 @@ import shutil
 import sqlite3
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from tabular_automl.core.errors import InputError, StoreError
+from tabular_automl.crossfit.folder_lock import GUARD, LOCK, is_held, is_locked
 
 DATABASE = "run.sqlite"
-LOCK = "lock.sqlite"
-# The search keeps Optuna's studies there, for its dashboard.
-STUDIES = "studies.sqlite"
+# What runs remove without asking: fits that no run knows, and what a run can make again.
+FITS = "fits"
+SCRATCH = "scratch"
 FORMAT = "3"
 # Kept free beyond what the run is expected to write.
 SPARE_BYTES = 64 * 2**20
+# A disk with no more free than this is a full one.
+FULL_BYTES = SPARE_BYTES
 # A writer waits so long for a reader, and a reader for a writer, before it gives up.
 BUSY_SECONDS = 2.0
-# Whoever looks whether a run holds its lock does so for a moment, which a starting run waits for.
-PROBE_SECONDS = 0.5
 # Temporary folders of killed runs are removed when nothing was written there for so many seconds.
 LEFT_FOR = 3_600.0
 _TEMPORARY = "tabular_automl-"
-_BESIDE = ("", "-journal", "-wal", "-shm")
-_OWN_NAMES = frozenset(
-    {
-        "fits",
-        "scratch",
-        "lost+found",  # in the top folder of a disk
-        *(f"{name}{end}" for name in (DATABASE, LOCK, STUDIES) for end in _BESIDE),
-    }
-)
+# What the top folder of a disk holds from the beginning.
+_OF_THE_DISK = "lost+found"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS runs (
@@ -79,8 +74,8 @@ def require_writable(root: Path, needed_bytes: int) -> None:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        strangers = sorted(path.name for path in root.iterdir() if path.name not in _OWN_NAMES)
-        if strangers and not (root / DATABASE).exists():
+        strangers = sorted(path.name for path in root.iterdir() if path.name != _OF_THE_DISK)
+        if strangers and not is_run_folder(root):
             raise StoreError(
                 f"{root} is not empty and no run folder: it holds {strangers[0]!r}. "
                 "Give run_dir an empty or new folder, or that of an earlier run."
@@ -103,40 +98,22 @@ def require_writable(root: Path, needed_bytes: int) -> None:
         )
 
 
-def lock_folder(root: Path) -> sqlite3.Connection:
-    """Take the folder for one run; the system lets go of it however the process ends.
-
-    The lock is a file of its own, so that others can read the database meanwhile. It is never removed: two
-    runs could then hold two files of that name.
-
-    Raises
-    ------
-    StoreError
-        If another run has it.
-    """
-    path = root / LOCK
+def has_no_room(root: Path) -> bool:
+    """Return whether the disk of a run folder is full."""
     try:
-        connection = sqlite3.connect(path, timeout=PROBE_SECONDS, isolation_level=None)
-        try:
-            connection.execute("PRAGMA journal_mode = MEMORY")  # nothing will ever be written
-            connection.execute("BEGIN EXCLUSIVE")
-        except sqlite3.Error:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise StoreError(_refusal(path, error)) from error
-    return connection
+        return shutil.disk_usage(root).free <= FULL_BYTES
+    except OSError:  # the folder has gone, which is another matter
+        return False
 
 
-def is_held(root: Path) -> bool:
-    """Return whether a run works in a folder; False also where locks of files do nothing, as on some NFS."""
-    path = root / LOCK
-    try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0.0)) as probe:
-            probe.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        return "locked" in str(error)
-    return False
+def is_run_folder(root: Path) -> bool:
+    """Return whether a run has worked in a folder; its lock is the first thing that it makes."""
+    return any((root / name).exists() for name in (DATABASE, LOCK))
+
+
+def is_removed_by_runs(path: Path, root: Path) -> bool:
+    """Return whether a path is where runs in a folder remove what is not theirs."""
+    return any(path.is_relative_to(root / name) for name in (FITS, SCRATCH))
 
 
 def temporary_folder() -> Path:
@@ -182,14 +159,19 @@ def open_database(root: Path, *, durable: bool) -> sqlite3.Connection:
     Raises
     ------
     StoreError
-        If it can't be written, is damaged, is not the database of a run folder, or of another format.
+        If it can't be written, is damaged, is not the database of a run folder, or of another format, or if
+        it is missing where there are fits or anything else.
     """
     path = root / DATABASE
     try:
+        if not path.exists() or not path.stat().st_size:
+            _require_nothing_to_lose(root, journals=("-journal",))
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
             _require_undamaged(connection, path)
             _require_format(connection, path)
+            if _format(connection) is None:
+                _require_nothing_to_lose(root, journals=("-journal", "-wal", "-shm"))
             # What a kill leaves of the journal is made good by whoever opens the database next.
             connection.execute(f"PRAGMA journal_mode = {'WAL' if durable else 'MEMORY'}")
             connection.execute(f"PRAGMA synchronous = {'NORMAL' if durable else 'OFF'}")
@@ -198,12 +180,26 @@ def open_database(root: Path, *, durable: bool) -> sqlite3.Connection:
                 connection.execute(statement)
             connection.execute("INSERT OR IGNORE INTO facts VALUES ('format', ?)", (FORMAT,))
             connection.execute("COMMIT")
-        except (sqlite3.Error, StoreError):
+            _require_readable(connection)
+        except (sqlite3.Error, UnicodeDecodeError, OSError):
             connection.close()
             raise
-    except sqlite3.Error as error:
-        raise StoreError(_refusal(path, error)) from error
+    except StoreError:
+        raise
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
+        raise StoreError(refusal(path, error)) from error
     return connection
+
+
+def refusal(path: Path, error: Exception) -> str:
+    """Say why the database of a folder that is locked for this run cannot be used."""
+    if is_locked(error):
+        return f"Another program has {path} open. Close it there, or choose another run_dir."
+    # What is no text any more comes as an operational error, or as that of the message which quotes it.
+    is_operational = isinstance(error, sqlite3.OperationalError) and "decode" not in str(error)
+    if is_operational or isinstance(error, OSError):
+        return f"Run folder {path.parent} cannot be written: {error}. Choose another run_dir."
+    return f"{path} is not the database of a run folder, or damaged: {error}. Choose another run_dir."
 
 
 @contextmanager
@@ -239,23 +235,23 @@ def read_database(root: Path) -> Iterator[sqlite3.Connection]:
         that would take longer than reading.
     """
     path = root / DATABASE
-    if not path.is_file():
-        what = (
-            "has no run.sqlite" if root.is_dir() else "does not exist" if not root.exists() else "is a file"
-        )
-        raise InputError(f"{root} is no run folder: it {what}. Give the run_dir of a fit.")
     try:
+        if not path.is_file():
+            what = (
+                "has no run.sqlite" if root.is_dir() else "is a file" if root.exists() else "does not exist"
+            )
+            raise InputError(f"{root} is no run folder: it {what}. Give the run_dir of a fit.")
         with _reading(path) as connection:
             connection.execute("BEGIN")
             _require_format(connection, path)
             if _format(connection) is None:
                 raise InputError(f"{path} is empty: no run has begun there. Give the run_dir of a fit.")
             yield connection
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, UnicodeDecodeError, OSError) as error:
         if isinstance(error, StoreError):
             raise
         way_out = "Restore the folder from a copy."
-        if "locked" in str(error):
+        if is_locked(error):
             way_out = "Another process is writing it. Try again in a moment."
         raise StoreError(f"{path} cannot be read: {error}. {way_out}") from error
 
@@ -265,7 +261,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         connection = _connected(path, "ro")
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
+        if is_locked(error):
             raise
         # A killed run's log in a folder that cannot be written: SQLite has to make it good somewhere else.
         with tempfile.TemporaryDirectory(prefix="tabular_automl-") as folder:
@@ -290,11 +286,30 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
+def _require_nothing_to_lose(root: Path, *, journals: tuple[str, ...]) -> None:
+    """Refuse to begin anew where a database must have been: fits that it knew would be removed."""
+    ours = {LOCK, GUARD, DATABASE, _OF_THE_DISK, *(f"{DATABASE}{end}" for end in journals)}
+    for path in sorted(root.iterdir()):
+        is_empty = path.name in {FITS, SCRATCH} and path.is_dir() and not any(path.iterdir())
+        if path.name not in ours and not is_empty:
+            raise StoreError(
+                f"{root / DATABASE} is missing or empty, but {path.name!r} is there. Put the database back, "
+                "empty the folder to begin anew, or choose another run_dir."
+            )
+
+
 def _require_undamaged(connection: sqlite3.Connection, path: Path) -> None:
     """Refuse a database that is damaged; every page is read for that."""
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        raise StoreError(_refusal(path, sqlite3.DatabaseError(" ".join(str(found).split()))))
+        raise StoreError(refusal(path, sqlite3.DatabaseError(" ".join(str(found).split()))))
+
+
+def _require_readable(connection: sqlite3.Connection) -> None:
+    """Read every row once: pages may be in order, and a text in them be none any more."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (name,) in tables:
+        deque(connection.execute(f"SELECT * FROM {name}"), maxlen=0)  # noqa: S608 - our own tables
 
 
 def _require_format(connection: sqlite3.Connection, path: Path) -> None:
@@ -304,7 +319,7 @@ def _require_format(connection: sqlite3.Connection, path: Path) -> None:
         return
     written = _format(connection) if "facts" in tables else None
     if written is None:
-        raise StoreError(_refusal(path, sqlite3.DatabaseError(f"it has other tables, as {min(tables)!r}")))
+        raise StoreError(refusal(path, sqlite3.DatabaseError(f"it has other tables, as {min(tables)!r}")))
     if written != FORMAT:
         raise StoreError(
             f"Run folder {path.parent} has format {written!r}, but this version reads {FORMAT!r}. "
@@ -317,12 +332,3 @@ def _format(connection: sqlite3.Connection) -> str | None:
         row = connection.execute("SELECT value FROM facts WHERE name = 'format'").fetchone()
         return None if row is None else str(row[0])
     return None
-
-
-def _refusal(path: Path, error: sqlite3.Error) -> str:
-    root = path.parent
-    if "locked" in str(error):
-        return f"Run folder {root} is in use by another run. Wait for it to end, or choose another run_dir."
-    if isinstance(error, sqlite3.OperationalError):
-        return f"Run folder {root} cannot be written: {error}. Choose another run_dir."
-    return f"{path} is not the database of a run folder, or damaged: {error}. Choose another run_dir."

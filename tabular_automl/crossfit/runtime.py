@@ -1,5 +1,7 @@
 """How a problem is being solved: run store, workers, budget, seed and progress."""
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +12,14 @@ import numpy as np
 
 from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Recipe
-from tabular_automl.core.crossfit import CrossFit, FoldFit
+from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.fitting import Encoder, FeatureSpec, FitContext
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event, EventSink
 from tabular_automl.core.utilisation import Utilisation
+from tabular_automl.crossfit.failure_text import reason_of
 from tabular_automl.crossfit.fold_job import ALL_ROWS, DataFiles, FitJob, FitReport
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.in_process_workers import InProcessWorkers
@@ -25,6 +28,7 @@ from tabular_automl.crossfit.matrix_file import write_matrix
 from tabular_automl.crossfit.memory_plan import MemoryPlan
 from tabular_automl.crossfit.observations import Observations
 from tabular_automl.crossfit.run_facts import RunFacts
+from tabular_automl.crossfit.run_folder import has_no_room
 from tabular_automl.crossfit.store import End, RunStore
 from tabular_automl.crossfit.tracker import Tracker
 from tabular_automl.crossfit.workers import Finished, Ticket, Workers
@@ -36,6 +40,10 @@ from tabular_automl.progress import open_display
 THREADS = 1
 STOPPING = "Stopping as asked, with the best so far; Ctrl-C once more stops at once."
 TAKEN_UP = "Fits of an earlier run are taken up where they are needed."
+# What Python says of any disk that is full; and what tells of the run folder's: SQLite's word, and Python's
+# of a used-up share of it, which how much is free does not show (Windows knows no such error).
+_A_DISK_IS_FULL = os.strerror(errno.ENOSPC)
+_OUR_DISK_IS_FULL = ("database or disk is full", *(() if os.name == "nt" else (os.strerror(errno.EDQUOT),)))
 # How many encoded matrices of the table's own size the run folder must have room for.
 _MATRICES_EXPECTED = 3
 
@@ -187,7 +195,13 @@ class Runtime:
             self.store.put(fit, candidate, digest)
         except StoreError as error:
             stage, what = ("weigh", "refit") if fit.fold == ALL_ROWS else ("fit", "fit")
+            self._look_for_full_disk(stage, str(error))
             self.emit(stage, f"a {what} of {candidate.name} serves this run only: {error}")
+
+    def failed(self, failure: Failure, detail: str = "", *, stage: str = "fit") -> None:
+        """Record a failure, with its traceback; that the disk is full is said once, as all fits meet it."""
+        self.store.put_failure(failure, detail)
+        self._look_for_full_disk(stage, f"{failure.reason}\n{detail}")
 
     def drop(self, ticket: Ticket) -> None:
         """Kill a job of which nothing is wanted any more, and remove what it left."""
@@ -217,8 +231,23 @@ class Runtime:
         if not self._told(TAKEN_UP):
             self.emit("fit", TAKEN_UP)
 
-    def _told(self, message: str) -> bool:
-        return any(event.message == message for event in self._events)
+    def _look_for_full_disk(self, stage: str, reason: str) -> None:
+        is_ours = any(words in reason for words in _OUR_DISK_IS_FULL)
+        if not is_ours and _A_DISK_IS_FULL not in reason:
+            return
+        root, way_out = self.store.root, "again with the same run_dir, which goes on from what it holds"
+        if not self.store.durable:
+            way_out = "again, or set TMPDIR to a folder on another disk"
+        # A learner may have filled one of its own.
+        is_ours = is_ours or has_no_room(root)
+        told = f"The disk of {root} is full" if is_ours else "A disk is full"
+        why = "" if is_ours else f" ({reason.splitlines()[0]})"
+        if not self._told(told):
+            lost = f"{told}, so that fits are lost{why}. Free some space and start {way_out}."
+            self.emit(stage, lost, is_warning=True)
+
+    def _told(self, beginning: str) -> bool:
+        return any(event.message.startswith(beginning) for event in self._events)
 
     def leave(self, fit: CrossFit) -> None:
         """Tell that the search left a candidate early, and why (`CrossFit.pruned`)."""
@@ -256,7 +285,12 @@ def _recorded(
         yield identity
     except BaseException as error:
         end: End = "cancelled" if isinstance(error, KeyboardInterrupt) else "failed"
-        store.end(end, f"{type(error).__name__}: {error}")
+        store.end(end, reason_of(error))
+        if isinstance(error, Exception) and not store.root.is_dir():
+            raise StoreError(
+                f"Run folder {store.root} has gone while a run worked in it. Start again, and leave the "
+                "folder where it is until the run has ended."
+            ) from error
         raise
     store.end("cancelled" if budget.cancelled else "finished")
 

@@ -4,7 +4,6 @@ import json
 import shutil
 import sqlite3
 import sys
-import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
@@ -20,20 +19,27 @@ from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.digest import digest_array
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.fitting import FloatArray
+from tabular_automl.core.given_path import given_path
 from tabular_automl.core.progress import Event
 from tabular_automl.core.versions import installed_version
 from tabular_automl.crossfit.candidate_text import candidate_from, candidate_text
+from tabular_automl.crossfit.clear_away import clear_away
+from tabular_automl.crossfit.failure_text import traceback_of
 from tabular_automl.crossfit.fold_job import ALL_ROWS, CURVE_FILE
 from tabular_automl.crossfit.fold_key import ProblemIdentity
+from tabular_automl.crossfit.folder_lock import lock_folder
 from tabular_automl.crossfit.given_up_key import given_up_key
 from tabular_automl.crossfit.model_files import model_digest
 from tabular_automl.crossfit.request import Request
 from tabular_automl.crossfit.request_outcome import RequestOutcome
 from tabular_automl.crossfit.run_facts import RunFacts, problem_digest
 from tabular_automl.crossfit.run_folder import (
+    DATABASE,
+    FITS,
+    SCRATCH,
     close_database,
-    lock_folder,
     open_database,
+    refusal,
     require_writable,
     synced,
     temporary_folder,
@@ -68,9 +74,7 @@ class RunStore:
         What keeps other runs out.
     """
 
-    def __init__(
-        self, root: Path, *, durable: bool, connection: sqlite3.Connection, lock: sqlite3.Connection
-    ) -> None:
+    def __init__(self, root: Path, *, durable: bool, connection: sqlite3.Connection, lock: ExitStack) -> None:
         self.root = root
         self.durable = durable
         self._connection = connection
@@ -103,12 +107,12 @@ class RunStore:
             If the folder can't be written, is too full, is in use by another run or is no run folder.
         """
         durable = run_dir is not None
-        root = run_dir.expanduser().absolute() if run_dir else temporary_folder()
+        root = given_path(run_dir, "run_dir") if run_dir else temporary_folder()
         with ExitStack() as undo:
             if not durable:
                 undo.callback(shutil.rmtree, root, ignore_errors=True)
             require_writable(root, needed_bytes)
-            lock = undo.enter_context(closing(lock_folder(root)))
+            lock = undo.enter_context(lock_folder(root))
             connection = undo.enter_context(closing(open_database(root, durable=durable)))
             store = cls(root, durable=durable, connection=connection, lock=lock)
             store._remove_leftovers()
@@ -118,12 +122,12 @@ class RunStore:
     @property
     def fits(self) -> Path:
         """Folder of the fits."""
-        return self.root / "fits"
+        return self.root / FITS
 
     @property
     def scratch(self) -> Path:
         """Folder for what a run can make again: encoded matrices, fits being written."""
-        return self.root / "scratch"
+        return self.root / SCRATCH
 
     def new_scratch(self) -> Path:
         """Return a new name in scratch."""
@@ -301,8 +305,9 @@ class RunStore:
 
     def put_failure(self, failure: Failure, detail: str = "") -> None:
         """Record a failure with its traceback: ``detail``, or that of the error being handled right now."""
-        if not detail and sys.exc_info()[0] is not None:
-            detail = traceback.format_exc()
+        error = sys.exception()
+        if not detail and error is not None:
+            detail = traceback_of(error)
         self._record(
             "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
@@ -401,13 +406,16 @@ class RunStore:
             self._connection.execute("UPDATE fold_fits SET kept = 0 WHERE complete = 0")
             rows = self._connection.execute("SELECT folder FROM fold_fits WHERE kept = 1")
             known = {Path(folder).parent.name for (folder,) in rows}
-            shutil.rmtree(self.scratch, ignore_errors=True)
+            # A link as well: what is renamed from here into `fits` must be on the same disk.
+            clear_away(self.scratch)
             for folder in (self.fits, self.scratch):
                 folder.mkdir(exist_ok=True)
             for path in self.fits.iterdir():
                 if path.name not in known:
-                    shutil.rmtree(path, ignore_errors=True)
-        except (sqlite3.Error, OSError) as error:
+                    clear_away(path)
+        except sqlite3.Error as error:
+            raise StoreError(refusal(self.root / DATABASE, error)) from error
+        except OSError as error:
             raise StoreError(
                 f"Run folder {self.root} cannot be written: {error}. Choose another run_dir."
             ) from error

@@ -28,8 +28,8 @@ class Chosen:
         What was weighed, and its weights, shape (len(fits),); none negative, they sum to 1.
     pool
         Their predictions on the rows they share.
-    of
-        How many candidates there were, those left out included.
+    tried
+        All candidates in the order in which they were finished, those left out included.
     n_rows
         How many rows all that were weighed cover.
     """
@@ -37,8 +37,13 @@ class Chosen:
     fits: tuple[CrossFit, ...]
     weights: FloatArray
     pool: Pool
-    of: int
+    tried: tuple[CrossFit, ...]
     n_rows: int
+
+    @property
+    def of(self) -> int:
+        """How many candidates there were, those left out included."""
+        return len(self.tried)
 
     @property
     def weighted(self) -> tuple[tuple[CrossFit, float], ...]:
@@ -93,7 +98,7 @@ def choose(
     weights = bagged_weights(pool, seed, hurry) if look is None else weights_of(pool, seconds=seconds)
     by_key = {fit.candidate.key: fit for fit in crossfits}
     fits = tuple(by_key[fit.candidate.key] for fit in compared)
-    return Chosen(fits, weights, pool, len(crossfits), len(rows))
+    return Chosen(fits, weights, pool, crossfits, len(rows))
 
 
 def longest_of_each(crossfits: Iterable[CrossFit]) -> tuple[CrossFit, ...]:

@@ -48,10 +48,14 @@ TOO_LATE = "no time was left to look into it"
 
 @dataclass(frozen=True)
 class Gain:
-    """What a doubling of the time has brought, as a share of the loss, and its standard error."""
+    """What a doubling of the time has brought, as a share of the loss, and its standard error.
+
+    ``doublings`` is how many of them, or which part of one, there were to tell it by.
+    """
 
     value: float
     error: float
+    doublings: float = 1.0
 
 
 def forecast(
@@ -66,7 +70,10 @@ def forecast(
 
     The first candidate of each family is there in any run of some length, and what it brings no later one
     brings again. So the gain is told by the later ones (`gain_of_later`), and mixed with what is usual for
-    tables, by their variances: on few rows the noise of a gain is many times the gain.
+    tables, by their variances: on few rows the noise of a gain is many times the gain. Candidates that the
+    search left early (`CrossFit.pruned`) cost what they cost and brought nothing. Those that ended on too few
+    folds to be weighed with the others say nothing, nor does their time: with more of it they would have had
+    all their folds.
 
     It rests on what was fitted so far: a search that learns from its results may do better, one whose
     candidates are exhausted brings nothing more.
@@ -74,7 +81,7 @@ def forecast(
     Parameters
     ----------
     chosen
-        What was weighed, in the order in which it was finished.
+        What was weighed and what was tried, in the order in which it was finished.
     score
         What to expect of the ensemble now.
     budget
@@ -86,16 +93,22 @@ def forecast(
     hurry
         Asked while it works; once true, there is no forecast. Never true in a run bounded by counts.
     """
-    fits, pool = _with_features(chosen)
+    weighed, pool = _with_features(chosen)
+    place_of = {fit.candidate.key: place for place, fit in enumerate(weighed)}
+    fitted = [fit for fit in chosen.tried if _needs_features(fit)]
+    tries = [fit for fit in fitted if fit.candidate.key in place_of or (fit.pruned and not fit.unjudged)]
     counted, metric = budget.counted, pool.metric
     unit = "candidates" if counted else "time"
-    costs = np.ones(len(fits)) if counted else np.array([max(fit.seconds, 1e-9) for fit in fits])
-    base = first_at_half_time([fit.candidate.family for fit in fits], costs)
-    told = Forecast(metric.name, unit, len(fits), score.value)
-    if base is None:
-        return replace(told, reason=_too_few(fits))
+    costs = np.ones(len(tries)) if counted else np.array([max(fit.seconds, 1e-9) for fit in tries])
+    families = [fit.candidate.family if fit.candidate.key in place_of else None for fit in tries]
+    base = first_at_half_time(families, costs)
+    told = Forecast(metric.name, unit, len(tries), score.value)
+    if base is None or not weighed:
+        return replace(told, reason=_too_few(weighed, len(fitted)))
+    kept = np.array([place_of[tries[place].candidate.key] for place in base if families[place]])
+    doublings = math.log2(costs.sum() / costs[base].sum())
     looked_at = _affordable(pool, budget)
-    gain = None if looked_at is None else gain_of_later(looked_at, base, costs, seed, hurry=hurry)
+    gain = None if looked_at is None else gain_of_later(looked_at, kept, doublings, seed, hurry=hurry)
     if gain is None:
         late = looked_at is None or hurry()
         return replace(
@@ -107,12 +120,13 @@ def forecast(
     return replace(told, extrapolations=tuple(extrapolate(gain, factor, loss, metric) for factor in FACTORS))
 
 
-def first_at_half_time(families: Sequence[str], costs: FloatArray) -> NDArray[np.intp] | None:
+def first_at_half_time(families: Sequence[str | None], costs: FloatArray) -> NDArray[np.intp] | None:
     """Return the first candidate of each family and whatever else was there at half time.
 
-    None where fewer than two candidates came later.
+    Whoever was left early has None for a family: it was not what the ensemble began with. None where fewer
+    than two candidates came later.
     """
-    firsts = [place for place, family in enumerate(families) if family not in families[:place]]
+    firsts = [place for place, family in enumerate(families) if family and family not in families[:place]]
     order = np.array([*firsts, *(place for place in range(len(families)) if place not in firsts)], dtype=int)
     at_half = int(np.searchsorted(np.cumsum(costs[order]), costs.sum() / 2, side="right"))
     n_base = max(len(firsts), at_half)
@@ -122,12 +136,12 @@ def first_at_half_time(families: Sequence[str], costs: FloatArray) -> NDArray[np
 def gain_of_later(
     pool: Pool,
     base: NDArray[np.intp],
-    costs: FloatArray,
+    doublings: float,
     seed: int,
     *,
     hurry: Callable[[], bool] = never,
 ) -> Gain | None:
-    """Return what the candidates beyond ``base`` brought for each doubling of the costs.
+    """Return what the candidates beyond ``base`` brought for each doubling of the costs; nothing without any.
 
     Both ensembles, with them and without, are means of greedy selections on bootstrap draws; each row is
     judged by the selections of the draws that it was not in. The noise is that of a jackknife over parts of
@@ -140,8 +154,8 @@ def gain_of_later(
         All candidates on the rows they share.
     base
         Positions of those to start from.
-    costs
-        Shape (n_candidates,): what each took.
+    doublings
+        How often the costs of the base doubled, those of candidates that are not in the pool included.
     seed
         The user's seed.
     hurry
@@ -165,16 +179,17 @@ def gain_of_later(
     value = _relative_gain(judged, mixtures, np.arange(judged.n_rows))
     without = [_relative_gain(judged, mixtures, np.flatnonzero(part != out)) for out in range(n_parts)]
     error = math.sqrt((n_parts - 1) * float(np.mean((np.array(without) - value) ** 2)))
-    doublings = math.log2(costs.sum() / costs[base].sum())
-    return Gain(value / doublings, error / doublings)
+    return Gain(value / doublings, error / doublings, doublings)
 
 
 def extrapolate(gain: Gain, factor: int, loss: float, metric: Metric) -> Extrapolation:
     """Mix a table's own gain with the usual one, and let it decay with every doubling."""
-    noise = max(gain.error, LEAST_NOISE)
+    # The rows are as noisy however small the part of a doubling that was seen: less of it tells less.
+    part = min(1.0, gain.doublings)
+    noise = max(gain.error, LEAST_NOISE / part)
     trust = SPREAD**2 / (SPREAD**2 + noise**2)
     expected = TYPICAL_GAIN + trust * (gain.value - TYPICAL_GAIN)
-    deviation = math.sqrt(trust * noise**2 + (NOISE_TO_COME * noise) ** 2)
+    deviation = math.sqrt(trust * noise**2 + (NOISE_TO_COME * part * noise) ** 2)
     doublings = math.log2(factor)
     reach = (1 - DECAY**doublings) / (1 - DECAY)
     half = float(ndtri((1 + COVERAGE) / 2)) * deviation
@@ -199,20 +214,24 @@ def _affordable(pool: Pool, budget: Budget) -> Pool | None:
 
 def _with_features(chosen: Chosen) -> tuple[tuple[CrossFit, ...], Pool]:
     """Leave out the prior: it costs nothing, and no later candidate is like it."""
-    able = [
-        place
-        for place, fit in enumerate(chosen.fits)
-        if learner_for(fit.candidate.family).capabilities.needs_features
-    ]
+    able = [place for place, fit in enumerate(chosen.fits) if _needs_features(fit)]
     fits = tuple(chosen.fits[place] for place in able)
     return fits, replace(chosen.pool, predictions=chosen.pool.predictions[able])
 
 
-def _too_few(fits: Sequence[CrossFit]) -> str:
-    n_families = len({fit.candidate.family for fit in fits})
-    candidates = f"{len(fits)} candidate{'s' * (len(fits) != 1)}"
+def _needs_features(fit: CrossFit) -> bool:
+    return learner_for(fit.candidate.family).capabilities.needs_features
+
+
+def _too_few(weighed: Sequence[CrossFit], n_fitted: int) -> str:
+    if not weighed:
+        return "no candidate besides the prior could be weighed"
+    n_families = len({fit.candidate.family for fit in weighed})
     families = f"{n_families} {'family' if n_families == 1 else 'families'}"
-    return f"only {candidates} of {families} {'was' if len(fits) == 1 else 'were'} fitted"
+    was = "was" if len(weighed) == 1 else "were"
+    if len(weighed) < n_fitted:
+        return f"only {len(weighed)} of {n_fitted} candidates, of {families}, {was} fitted on enough folds"
+    return f"only {len(weighed)} candidate{'s' * (n_fitted != 1)} of {families} {was} fitted"
 
 
 def _judged_from_outside(

@@ -16,7 +16,7 @@ from tabular_automl.core.forecast import Forecast
 from tabular_automl.core.problem import Problem
 from tabular_automl.crossfit.runtime import Runtime
 from tabular_automl.ensemble.bootstrap import Resamples, resample
-from tabular_automl.ensemble.choose import choose
+from tabular_automl.ensemble.choose import Chosen, choose
 from tabular_automl.ensemble.compare import HUMAN_LEVEL, compare, compare_number
 from tabular_automl.ensemble.forecast import forecast
 from tabular_automl.ensemble.honest_score import honest_score
@@ -56,7 +56,8 @@ def weigh(
 
     Candidates are weighed on the rows that all of them cover. Those that ran on fewer folds than others cost
     rows, and are let in only where they pay for it (`choose`). What members predict with is said in `serve`;
-    their scores come from the fold models alone.
+    their scores come from the fold models alone. If the models of a member cannot be loaded, the others are
+    weighed again.
 
     Parameters
     ----------
@@ -77,12 +78,7 @@ def weigh(
         If not one candidate was fitted.
     """
     budget = runtime.budget
-    chosen = choose(problem, results, seed=runtime.seed, hurry=lambda: budget.used_up(CHOOSING_SHARE))
-    if chosen is None:
-        raise TabularAutoMLError(_nothing_fitted(results))
-    members = chosen.members
-    runtime.emit("weigh", f"Chose {_in_words(members, results)} on {chosen.n_rows:,} rows.")
-    fitted, failures = serve(chosen.weighted, problem, runtime)
+    chosen, fitted, failures = _served(problem, results, runtime)
     resamples = resample(
         chosen.pool, chosen.weights, runtime.seed, hurry=lambda: budget.used_up(RESAMPLING_SHARE)
     )
@@ -94,13 +90,33 @@ def weigh(
     )
     runtime.emit("weigh", str(outlook))
     return Weighed(
-        ensemble=Ensemble(members),
+        ensemble=Ensemble(chosen.members),
         fitted=fitted,
         score=score,
         comparisons=_comparisons(problem, baselines, resamples, human_level),
         forecast=outlook,
         failures=failures,
     )
+
+
+def _served(
+    problem: Problem, results: Sequence[CrossFit | Failure], runtime: Runtime
+) -> tuple[Chosen, FittedEnsemble, tuple[Failure, ...]]:
+    """Choose members and make them ready; where some cannot be loaded, choose again without them."""
+    budget = runtime.budget
+    failures: dict[tuple[str, str], Failure] = {}
+    while True:
+        chosen = choose(problem, results, seed=runtime.seed, hurry=lambda: budget.used_up(CHOOSING_SHARE))
+        if chosen is None:
+            raise TabularAutoMLError(_nothing_fitted(results))
+        runtime.emit("weigh", f"Chose {_in_words(chosen.members, results)} on {chosen.n_rows:,} rows.")
+        fitted, failed, lost = serve(chosen.weighted, problem, runtime)
+        # A refit that failed is tried again, and told of once.
+        failures |= {(one.candidate.key, one.reason): one for one in (*failed, *lost)}
+        if not lost:
+            return chosen, fitted, tuple(failures.values())
+        lost_keys = {one.candidate.key for one in lost}
+        results = [*(one for one in results if one.candidate.key not in lost_keys), *lost]
 
 
 def _in_words(members: Sequence[Member], results: Sequence[CrossFit | Failure]) -> str:

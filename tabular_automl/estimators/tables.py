@@ -41,7 +41,7 @@ def read_features(X: Any, estimator: BaseEstimator, *, min_rows: int) -> pd.Data
     if hasattr(type(X), "columns"):  # of a lazy frame itself that would run the query
         frame = to_pandas(X)
         # scikit-learn knows columns by name, so this comes before it looks at them.
-        raise_errors(found for found in check_frame(frame) if found.check == "duplicate_column")
+        raise_errors(found for found in check_frame(frame, X) if found.check == "duplicate_column")
         return frame
     array = check_array(
         X,
@@ -80,8 +80,8 @@ def check_same_rows(X: Any, others: Mapping[str, Any]) -> None:
             continue
         if len(values) == len(X) and not values.index.equals(X.index):
             raise InputError(
-                f"The index of {name} differs from that of X, so that rows could be mixed up. Align them, "
-                f"or pass {name}.to_numpy() to go by position."
+                f"The index of {name} differs from that of X, so that rows could be mixed up. Align them, as "
+                f"by {name}.loc[X.index], or pass {name}.to_numpy() to go by position."
             )
 
 

@@ -66,6 +66,9 @@ class TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # untyped lib
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Fit the ensemble.
 
+        Rows go by position, as in scikit-learn. Where two indexes were set by you, or come from a larger
+        table, they must be equal; one that pandas has numbered from 0 by itself is not looked at.
+
         Parameters
         ----------
         X
@@ -91,8 +94,8 @@ class TabularEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # untyped lib
         check_same_rows(X, {"y": y, "sample_weight": sample_weight, "groups": groups})
         features = read_features(X, self, min_rows=MIN_ROWS)
         validate_data(self, features, y, skip_check_array=True)
+        check_consistent_length(features, y)
         values = self._read_target(y)
-        check_consistent_length(features, values)
         table, target = with_target(features, y, values)
         self.model_ = self._fit_engine(table, target, _row_values(sample_weight), _row_values(groups))
         return self

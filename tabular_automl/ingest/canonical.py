@@ -13,7 +13,7 @@ from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Deviation, Kind, Schema, SchemaReport
 from tabular_automl.core.table import Column, Table
 from tabular_automl.ingest.cells import Cells, Form, Texts, number_texts, read_cells
-from tabular_automl.preprocessing.parsing import is_missing_token
+from tabular_automl.preprocessing.parsing import has_zone, is_missing_token
 
 READ_AS_TEXT = "tabular_automl_read_as_text"
 """Mark in `DataFrame.attrs`: every cell is text because the file holds nothing else."""
@@ -78,6 +78,7 @@ def canonical_column(cells: Cells, column: ColumnSchema) -> tuple[Column, list[D
     if infinite.any():
         deviations.append(_deviation(column, "infinite", cells, infinite))
         values = np.where(infinite, np.nan, values)
+    deviations.extend(_changed_zone(cells, column, ~np.isnan(values)))
     return Column(column.id, column.kind, values), deviations
 
 
@@ -105,6 +106,17 @@ def canonical_numbers(cells: Cells, rule: str) -> tuple[FloatArray, NDArray[np.b
     elif head == "bool":
         bad = ~np.isnan(values) & (values != 0) & (values != 1)
     return np.where(bad, np.nan, values) if bad.any() else values, bad
+
+
+def zoned_cells(cells: Cells) -> NDArray[np.bool_] | None:
+    """Return which points in time carry a time zone; None where that is not known.
+
+    Among text, a date object has become a text in UTC, whatever it was.
+    """
+    if cells.form is not Form.TEXT or cells.numbers_among is not None:
+        return cells.zoned
+    codes, levels = cells.texts()
+    return np.append(has_zone(levels), False)[codes]
 
 
 def _rule(cells: Cells, column: ColumnSchema) -> str:
@@ -150,6 +162,16 @@ def _new_missing(missing: NDArray[np.bool_], column: ColumnSchema) -> list[Devia
     return [Deviation(str(column.name), "new_missing", int(missing.sum()))]
 
 
+def _changed_zone(cells: Cells, column: ColumnSchema, present: NDArray[np.bool_]) -> list[Deviation]:
+    """Count points in time with a zone where training had none, or the reverse: they may be hours off."""
+    zoned = None if column.zoned is None else zoned_cells(cells)
+    changed = present & (zoned != column.zoned) if zoned is not None else np.zeros(0)
+    if not changed.any():
+        return []
+    told = "with a time zone → without, taken as UTC" if column.zoned else "taken as UTC → with a time zone"
+    return [Deviation(str(column.name), "changed_zone", int(changed.sum()), (told,))]
+
+
 def _deviation(column: ColumnSchema, what: str, cells: Cells, rows: NDArray[np.bool_]) -> Deviation:
     if cells.codes is not None and cells.levels is not None:
         examples = [str(cells.levels[code]) for code in pd.unique(cells.codes[rows][:1000])[:3]]
@@ -169,10 +191,11 @@ def _locate(frame: pd.DataFrame, schema: Schema) -> dict[str, int]:
     absent = [repr(str(column.name)) for column in schema.features if places[column.id] is None]
     if absent:
         some = ", ".join(absent)
+        there = f": {', '.join(repr(str(name)) for name in names[:20])}" if names else " no columns"
         raise SchemaError(
             f"{len(absent)} of {len(schema.features)} columns the model was trained with "
-            f"{'is' if len(absent) == 1 else 'are'} missing: {some}. The new rows have: "
-            f"{', '.join(repr(str(name)) for name in names[:20])}{', …' if len(names) > 20 else ''}. "
+            f"{'is' if len(absent) == 1 else 'are'} missing: {some}. The new rows have"
+            f"{there}{', …' if len(names) > 20 else ''}. "
             "Add the missing columns (missing cells are allowed)."
         )
     if len(by_name) < len(names):

@@ -57,11 +57,15 @@ class Cells:
         For text: shape (n_levels,), the value of levels that were numbers among text, NaN for all others;
         None when all were text.
     is_category
-        Whether the user declared a category.
+        Whether the user declared a category by the type of the column.
+    is_declared
+        Whether the user declared a category in the schema.
     ordered
         Whether the user declared an order of the levels.
     is_single
         Whether numbers were of single precision: 0.1 then means the float32 nearest to it.
+    zoned
+        For points in time: shape (n_rows,), which of them carried a time zone; else None.
     """
 
     form: Form
@@ -71,8 +75,10 @@ class Cells:
     levels: Texts | None = None
     numbers_among: FloatArray | None = None
     is_category: bool = False
+    is_declared: bool = False
     ordered: bool = False
     is_single: bool = False
+    zoned: NDArray[np.bool_] | None = None
     _parsed: dict[str, FloatArray] = field(default_factory=dict, repr=False)
 
     def parsed_levels(self, rule: str) -> FloatArray:
@@ -192,7 +198,8 @@ def _read_typed(series: "pd.Series[Any]", name: object) -> Cells:
     if pd.api.types.is_numeric_dtype(dtype):
         return _read_numbers(series, text)
     if pd.api.types.is_datetime64_any_dtype(dtype):
-        return Cells(Form.DATETIME, text, _seconds(series))
+        zoned = np.full(len(series), series.dt.tz is not None)
+        return Cells(Form.DATETIME, text, _seconds(series), zoned=zoned)
     if pd.api.types.is_timedelta64_dtype(dtype):
         return Cells(Form.TIMEDELTA, text, _floats(series.dt.total_seconds()))
     if isinstance(dtype, pd.StringDtype):
@@ -226,7 +233,9 @@ def _read_objects(series: "pd.Series[Any]", dtype: str, name: object) -> Cells:
         form = Form.BOOLEAN if inferred == "boolean" else Form.NUMBER
         return Cells(form, dtype, _floats(series))
     if inferred in {"datetime", "datetime64", "date"}:
-        return Cells(Form.DATETIME, dtype, _object_seconds(series))
+        zones = [getattr(value, "tzinfo", None) for value in series]  # a date has none
+        zoned = np.fromiter((zone is not None for zone in zones), bool, len(zones))
+        return Cells(Form.DATETIME, dtype, _object_seconds(series), zoned=zoned)
     if inferred in {"timedelta", "timedelta64"}:
         return Cells(Form.TIMEDELTA, dtype, _floats(pd.to_timedelta(series).dt.total_seconds()))
     _check_objects(series, name)
@@ -300,7 +309,8 @@ def _read_arrow(series: "pd.Series[Any]", name: object) -> Cells:
         return Cells(Form.BOOLEAN, text, _floats(series))
     if pa.types.is_timestamp(dtype):
         micros = series.astype(pd.ArrowDtype(pa.timestamp("us", dtype.tz)))
-        return Cells(Form.DATETIME, text, _floats(micros.astype("int64[pyarrow]")) / 1e6)
+        seconds = _floats(micros.astype("int64[pyarrow]")) / 1e6
+        return Cells(Form.DATETIME, text, seconds, zoned=np.full(len(series), dtype.tz is not None))
     return _read_objects(series.astype(object), text, name)
 
 
@@ -311,7 +321,8 @@ def _read_category(series: "pd.Series[Any]", name: object) -> Cells:
     dtype, ordered = "category", bool(series.cat.ordered)
     if inner.codes is None or inner.levels is None:
         values = np.append(inner.numbers(), np.nan)[codes]
-        return Cells(inner.form, dtype, values, is_category=True, ordered=ordered, is_single=inner.is_single)
+        zoned = None if inner.zoned is None else np.append(inner.zoned, False)[codes]
+        return replace(inner, dtype=dtype, values=values, is_category=True, ordered=ordered, zoned=zoned)
     inner_codes = np.append(inner.codes, -1)[codes]
     ordered |= inner.ordered
     return replace(inner, _parsed={}, dtype=dtype, codes=inner_codes, is_category=True, ordered=ordered)

@@ -39,8 +39,11 @@ def raise_errors(findings: Iterable[Finding], *, strict: bool = False) -> None:
         raise InputError(f"{len(messages)} things must be put right first:\n{lines}")
 
 
-def check_frame(frame: pd.DataFrame) -> list[Finding]:
-    """Check that there are rows and columns, and that no two columns have one name."""
+def check_frame(frame: pd.DataFrame, given: Any = None) -> list[Finding]:
+    """Check that there are rows and columns, and that no two columns have one name.
+
+    ``given`` is the caller's table: where its names had levels, an error says that they were joined.
+    """
     found = []
     n_rows, n_columns = frame.shape
     if n_columns == 0:
@@ -59,7 +62,10 @@ def check_frame(frame: pd.DataFrame) -> list[Finding]:
         if count > 1:
             places = [str(place) for place, other in enumerate(names) if other == name]
             message = f"Column {str(name)!r} appears {count} times, at positions {', '.join(places)}."
-            way_out = "Rename or drop all but one."
+            is_joined = isinstance(getattr(given, "columns", None), pd.MultiIndex)
+            way_out = (
+                "Names of several levels were joined by '_'. " * is_joined + "Rename or drop all but one."
+            )
             found.append(_error("duplicate_column", message, way_out, str(name)))
     return found
 
@@ -101,11 +107,24 @@ def _counted(target: "pd.Series[Any]", rows: NDArray[np.bool_]) -> str:
     return f"{int(rows.sum())} of {len(rows)} rows, the first is row {first} ({shown})"
 
 
-def check_classes(task: Task, y: FloatArray) -> list[Finding]:
-    """Find classes with so few rows that not every fold holds one out."""
+def check_weighted_target(task: Task, y: FloatArray, weight: FloatArray | None) -> list[Finding]:
+    """Check that the target is not constant in the rows that count."""
+    if weight is None or np.ptp(y[weight > 0]) > 0:
+        return []
+    counting = y[weight > 0]
+    value = task.classes[int(counting[0])] if task.kind.is_classification else float(counting[0])
+    holds = "holds one class" if task.kind.is_classification else "is constant"
+    message = f"Target {str(task.target)!r} {holds} in the rows with a weight above 0: each is {value!r}."
+    way_out = "There is nothing to learn; give rows with another target some weight, too."
+    return [_error("constant_target", message, way_out, str(task.target))]
+
+
+def check_classes(task: Task, y: FloatArray, weight: FloatArray | None) -> list[Finding]:
+    """Find classes with so few rows that count that not every fold holds one out."""
     if not task.kind.is_classification:
         return []
-    counts = np.bincount(y.astype(np.intp), minlength=len(task.classes))
+    counting = y if weight is None else y[weight > 0]
+    counts = np.bincount(counting.astype(np.intp), minlength=len(task.classes))
     rare = [
         f"{str(label)!r} ({count})"
         for label, count in zip(task.classes, counts, strict=True)
@@ -114,7 +133,8 @@ def check_classes(task: Task, y: FloatArray) -> list[Finding]:
     if not rare:
         return []
     shown = ", ".join(rare[:5]) + (f" and {len(rare) - 5} more" if len(rare) > 5 else "")
-    message = f"Target {str(task.target)!r} has classes in fewer than {RARE_CLASS_ROWS} rows: {shown}."
+    rows = f"{RARE_CLASS_ROWS} rows" if weight is None else f"{RARE_CLASS_ROWS} rows with a weight above 0"
+    message = f"Target {str(task.target)!r} has classes in fewer than {rows}: {shown}."
     way_out = "Expect little from them; collect more rows, merge or drop them."
     return [Finding("rare_class", Severity.WARNING, message, way_out, str(task.target))]
 

@@ -262,10 +262,17 @@ def _check_header(where: str, names: list[str], rows: list[list[str]]) -> None:
         raise InputError(
             f"{where}: instead of column names there are numbers ({', '.join(names[:5])}). Add a header line."
         )
-    words = [(place, name) for place, name in enumerate(names) if name.strip() and name not in numbers]
-    repeated = [name for place, name in words if any(cells[place] == name for cells in rows)]
+    again = [
+        name
+        for place, name in enumerate(names)
+        if name.strip() and any(cells[place] == name for cells in rows)
+    ]
+    words = [name for name in names if name.strip() and name not in numbers]
+    repeated = [name for name in again if name not in numbers]
+    # Beside a word that is no value, plain numbers may be names, such as years.
+    n_values = len(again if is_counted and len(repeated) < len(words) else [*numbers, *repeated])
     # A header that is there twice repeats as a whole; it is no row.
-    if repeated and names not in rows and 2 * (len(numbers) + len(repeated)) >= len(names) > 1:
+    if repeated and names not in rows and 2 * n_values >= len(names) > 1:
         shown = ", ".join(map(repr, repeated[:3]))
         raise InputError(
             f"{where}: instead of column names there are values, as the same columns hold {shown} again "

@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.schema import ColumnSchema, Finding, Kind, Schema, Severity
-from tabular_automl.ingest.canonical import canonical_numbers, canonical_texts
+from tabular_automl.ingest.canonical import canonical_numbers, canonical_texts, zoned_cells
 from tabular_automl.ingest.cells import EXACT_INTEGERS, Cells, Form, Texts
 from tabular_automl.ingest.frames import shown_name
-from tabular_automl.ingest.na_texts import without_na_texts
+from tabular_automl.ingest.na_texts import levels_lost, without_na_texts
 from tabular_automl.preprocessing.parsing import guess_rule, is_missing_token
 
 MANY_KEYS = 0.05
 """With a larger share of whole numbers that float64 does not hold exactly, a column is one of keys."""
+
+MANY_NA_TEXTS = 0.1
+"""With at least this share of "NA" taken for missing, a person is told while the fit runs."""
 
 IDENTIFIER_SHARE = 0.95
 """Strings are taken for identifiers when at least this share of them is distinct."""
@@ -74,13 +77,14 @@ def infer_schema(
     Returns
     -------
     schema, findings
-        Findings are warnings for columns that don't become features, notices where text was read as
-        numbers, and errors for overrides that cannot be followed.
+        Findings are warnings for columns that don't become features and where much "NA" was taken for
+        missing, notices where text was read as numbers, and errors for overrides that cannot be followed.
     """
     findings = _check_overrides(frame, overrides)
     columns = []
-    for (name, of_column), id_ in zip(zip(frame.columns, cells.values(), strict=True), cells, strict=True):
+    for name, (id_, given) in zip(frame.columns, cells.items(), strict=True):
         wanted = overrides.get(name)
+        of_column = replace(given, is_declared=True) if wanted == Kind.CATEGORICAL else given
         if wanted is not None and wanted in set(Kind):
             decision = _follow(of_column, Kind(wanted))
             findings.extend(_check_followed(of_column, decision, name))
@@ -90,6 +94,7 @@ def infer_schema(
         columns.append(column)
         if wanted is None:
             findings.extend(_column_findings(column, of_column))
+        findings.extend(_on_levels_lost(column, of_column))
     return Schema(tuple(columns)), tuple(findings)
 
 
@@ -291,7 +296,16 @@ def _column_schema(cells: Cells, decision: _Decision, name: Any, id_: str) -> Co
         return replace(draft, missing_share=_share(codes < 0), n_unique=len(levels))
     values, _ = canonical_numbers(cells, decision.parse)
     finite = np.isfinite(values)
-    return replace(draft, missing_share=_share(~finite), n_unique=len(pd.unique(values[finite])))
+    zoned = _zoned(cells, finite) if decision.kind is Kind.DATETIME else None
+    n_unique = len(pd.unique(values[finite]))
+    return replace(draft, missing_share=_share(~finite), n_unique=n_unique, zoned=zoned)
+
+
+def _zoned(cells: Cells, present: NDArray[np.bool_]) -> bool | None:
+    """Say whether points in time carry a time zone; None where only some of them do."""
+    zoned = zoned_cells(cells)
+    found = set() if zoned is None else set(zoned[present].tolist())
+    return found.pop() if len(found) == 1 else None
 
 
 def _with_categories(draft: ColumnSchema, cells: Cells) -> ColumnSchema:
@@ -349,6 +363,23 @@ def _column_findings(column: ColumnSchema, cells: Cells) -> list[Finding]:
         way_out = f"If these are mere labels, say schema={{{name!r}: 'categorical'}}."
         return [Finding("parsed_text", Severity.NOTICE, message, way_out, name)]
     return []
+
+
+def _on_levels_lost(column: ColumnSchema, cells: Cells) -> list[Finding]:
+    if column.categories is None or column.parse != "string":
+        return []
+    lost, name = levels_lost(cells), str(column.name)
+    if not lost:
+        return []
+    n_rows, n_lost = len(cells.texts()[0]), sum(lost.values())
+    message = (
+        f"Column {name!r} holds {' and '.join(map(repr, lost))} in {n_lost} of {n_rows} rows "
+        f"({n_lost / n_rows:.1%}), which is taken for missing."
+    )
+    override = f"schema={{{shown_name(column.name)}: 'categorical'}}"
+    way_out = f"If it is a level, say {override}, or make the column a category."
+    severity = Severity.WARNING if n_lost >= MANY_NA_TEXTS * n_rows else Severity.NOTICE
+    return [Finding("na_texts", severity, message, way_out, name)]
 
 
 def _shown(cells: Cells, values: NDArray[np.float64]) -> str:

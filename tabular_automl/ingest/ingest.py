@@ -19,6 +19,7 @@ from tabular_automl.ingest.checks import (
     check_features,
     check_frame,
     check_target,
+    check_weighted_target,
     raise_errors,
     read_all_cells,
 )
@@ -64,7 +65,7 @@ def ingest(df: Any, options: Options) -> Problem:
     """
     frame = read_table(Path(df)) if is_path(df) else to_pandas(df)
     options = _plainly_named(df, frame, options)
-    raise_errors(_on_columns(frame, options))
+    raise_errors(_on_columns(df, frame, options))
     check_existing(options.existing, len(frame), frame.index)
     usable = usable_rows(split_roles(frame, options), options)
     roles = usable.roles
@@ -88,7 +89,8 @@ def ingest(df: Any, options: Options) -> Problem:
         *_on_joined_names(df, frame),
         *usable.findings,
         *on_task,
-        *check_classes(task, y),
+        *check_weighted_target(task, y, weight),
+        *check_classes(task, y, weight),
         *on_schema,
         *check_cells(report),
         *screened.findings,
@@ -118,9 +120,9 @@ def _plainly_named(df: Any, frame: pd.DataFrame, options: Options) -> Options:
     )
 
 
-def _on_columns(frame: pd.DataFrame, options: Options) -> list[Finding]:
+def _on_columns(df: Any, frame: pd.DataFrame, options: Options) -> list[Finding]:
     """Check the frame, and the user's names of columns where there are columns that can be told apart."""
-    found = check_frame(frame)
+    found = check_frame(frame, df)
     is_nameless = not len(frame.columns) or any(finding.check == "duplicate_column" for finding in found)
     return found if is_nameless else [*found, *check_names(frame, options)]
 

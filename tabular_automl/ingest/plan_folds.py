@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from numbers import Integral
 from textwrap import shorten
 from typing import Any
@@ -25,6 +25,8 @@ ROWS_A_FOLD = 4
 REPEATS = ((2_000, 5), (10_000, 3))
 FIRST_TRAINING_SHARE = 0.3
 """Share of the earliest rows that a time-ordered plan only trains on."""
+MOST_FOLDS = 200
+"""More folds than this, as of leave-one-out on many rows, would take all the time and say little more."""
 UNEVEN_TRAINING = 1.5
 """Folds whose training rows differ by more than this factor are bought by size, not in the given order."""
 
@@ -88,7 +90,7 @@ def plan_folds(
     ------
     InputError
         If there are too few rows that count, groups or points in time, or the user's splitter gives no
-        valid plan.
+        valid plan, or one of more than `MOST_FOLDS` folds.
     """
     n_asked = _number_asked(structure.splitter)
     if structure.splitter is not None and n_asked is None:
@@ -141,12 +143,17 @@ def count_repeats(n_rows: int) -> int:
 def _number_asked(splitter: Any) -> int | None:
     if isinstance(splitter, bool) or not isinstance(splitter, Integral):
         return None
-    if splitter < 2:
+    n_folds = int(splitter)
+    if n_folds < 2:
         raise InputError(
-            f"{splitter} is too small a number of folds; give at least 2, a splitter, or None for our own "
+            f"{n_folds} is too small a number of folds; give at least 2, a splitter, or None for our own "
             "plan."
         )
-    return int(splitter)
+    if n_folds > MOST_FOLDS:
+        raise InputError(
+            f"{n_folds} folds are more than the {MOST_FOLDS} there may be. Ask for fewer, such as 10."
+        )
+    return n_folds
 
 
 def _count_folds(
@@ -287,6 +294,11 @@ def _time_ordered(time: FloatArray, structure: RowStructure, n_folds: int) -> Fo
 def _custom(y: FloatArray, structure: RowStructure) -> FoldPlan:
     n_rows = len(y)
     drawn = _drawn(structure.splitter, y, structure.groups)
+    if len(drawn) > MOST_FOLDS:
+        raise InputError(
+            f"The splitter gives more than {MOST_FOLDS} folds, and each takes a fit of every candidate. Use "
+            "one that gives fewer, such as KFold(10)."
+        )
     folds = tuple(_custom_fold(pair, number, n_rows) for number, pair in enumerate(drawn))
     if not folds:
         raise InputError(
@@ -330,7 +342,10 @@ def _looks_back(fold: Fold, moments: FloatArray) -> bool:
 
 
 def _drawn(splitter: Any, y: FloatArray, groups: IntArray | None) -> list[Any]:
-    """Return the pairs a splitter gives; whether it heeds groups is checked on what comes out."""
+    """Return the pairs a splitter gives, at most one more than there may be.
+
+    Whether it heeds groups is checked on what comes out.
+    """
     is_splitter = hasattr(splitter, "split") and not isinstance(splitter, str)
     if not is_splitter and (isinstance(splitter, str) or not isinstance(splitter, Iterable)):
         raise InputError(
@@ -338,12 +353,12 @@ def _drawn(splitter: Any, y: FloatArray, groups: IntArray | None) -> list[Any]:
             "(train, held_out) row positions, or a number of folds."
         )
     if not is_splitter:
-        return list(splitter)
+        return list(islice(splitter, MOST_FOLDS + 1))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The groups parameter is ignored", UserWarning)
         given = (np.zeros((len(y), 1)), y) if groups is None else (np.zeros((len(y), 1)), y, groups)
         try:
-            return list(splitter.split(*given))
+            return list(islice(splitter.split(*given), MOST_FOLDS + 1))
         except (TypeError, ValueError) as error:
             call = "split(X, y)" if groups is None else "split(X, y, groups)"
             raise InputError(

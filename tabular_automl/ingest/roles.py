@@ -189,7 +189,8 @@ def _is_hashable(value: object) -> bool:
 def _check_name(frame: pd.DataFrame, value: Any, role: str, *, required: bool = False) -> list[Finding]:
     if not required and not _is_name(value):
         return []
-    if _is_hashable(value) and value in frame.columns:
+    # Among texts, pandas takes None for a column named nan.
+    if _is_hashable(value) and value in list(frame.columns):
         return []
     names = {str(name): name for name in frame.columns}
     near = get_close_matches(str(value), names, n=1, cutoff=0.5)

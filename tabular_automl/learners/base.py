@@ -72,8 +72,8 @@ class Learner(ABC):
        predictions at a chosen round and has it saved into an empty folder.
     3. `load` gives the model back, with bit-identical predictions, in this process or another.
 
-    A family of your own is named ``package.module:Class`` wherever a family's name is expected; check it with
-    ``tabular_automl.testing.learner_checks``.
+    A family of your own is named ``package.module:Class`` wherever a family's name is expected; the module is
+    one that workers can import, too. Check it with ``tabular_automl.testing.learner_checks``.
 
     Attributes
     ----------

@@ -20,7 +20,17 @@ from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.base import Limits
 from tabular_automl.learners.patience import Patience, fell_behind, waiting_rounds
 from tabular_automl.learners.prior import Prior, smoothed_shares
-from tabular_automl.learners.space import SHARE, Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.space import (
+    MOST_INTEGER,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    Choice,
+    Float,
+    Integer,
+    Parameter,
+    Space,
+)
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import BoostedTrees, default_moments
 
@@ -70,22 +80,22 @@ class CatBoost(BoostedTrees):
         ``moments`` makes categories of dates that many rows share, beside their calendar parts.
         """
         parameters: list[Parameter] = [
-            Float("learning_rate", 0.005, 0.15, log=True),
+            Float("learning_rate", 0.005, 0.15, log=True, limits=POSITIVE),
             Integer("depth", 4, 9, limits=(1, 16)),
-            Float("l2_leaf_reg", 1e-5, 5.0, log=True),
+            Float("l2_leaf_reg", 1e-5, 5.0, log=True, limits=NOT_NEGATIVE),
             Float("subsample", 0.7, 1.0, limits=SHARE),
             Float("rsm", 0.85, 1.0, limits=SHARE),
-            Float("random_strength", 0.0, 2.0),
-            Integer("leaf_estimation_iterations", 1, 20, log=True),
-            Choice("grow_policy", ("SymmetricTree", "Depthwise")),
-            Choice("border_count", (128, 64, 254)),
+            Float("random_strength", 0.0, 2.0, limits=NOT_NEGATIVE),
+            Integer("leaf_estimation_iterations", 1, 20, log=True, limits=(1, MOST_INTEGER)),
+            Choice("grow_policy", ("SymmetricTree", "Depthwise"), others=("Lossguide",)),
+            Choice("border_count", (128, 64, 254), limits=(1, 65_535)),
             Choice("moments", (True, False)),
         ]
         if shape.n_categorical:
             parameters += [
-                Integer("one_hot_max_size", 2, 100, log=True),
-                Integer("max_ctr_complexity", 1, 5),
-                Float("model_size_reg", 0.1, 1.5, log=True),
+                Integer("one_hot_max_size", 2, 100, log=True, limits=(0, 65_535)),
+                Integer("max_ctr_complexity", 1, 5, limits=(0, 15)),
+                Float("model_size_reg", 0.1, 1.5, log=True, limits=NOT_NEGATIVE),
             ]
         return Space(tuple(parameters))
 
@@ -102,7 +112,7 @@ class CatBoost(BoostedTrees):
         scores = 5e-9 * classes * columns * min(borders, rows) * (1 << depth)
         leaves = 3e-9 * classes * int(values["leaf_estimation_iterations"])
         passes = rows * (depth * (3.2e-9 + 5e-11 * columns) + leaves)
-        if values["grow_policy"] == "Depthwise":
+        if values["grow_policy"] != "SymmetricTree":
             scores, passes = 4.7 * scores, 4.7 * passes
         # Statistics are kept for each class but one, and for pairs of categories unless told otherwise.
         each = 3.5e-8 * rows if values["max_ctr_complexity"] == 1 else 1.5e-4 + 8e-8 * rows

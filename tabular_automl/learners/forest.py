@@ -23,7 +23,7 @@ from tabular_automl.learners.forest_model import ForestModel, ForestScale
 from tabular_automl.learners.forest_nodes import Float32Array, ForestNodes, level_order
 from tabular_automl.learners.patience import fell_behind
 from tabular_automl.learners.prior import smoothed_shares
-from tabular_automl.learners.space import Choice, Integer, Space
+from tabular_automl.learners.space import MOST_INTEGER, NOT_NEGATIVE, SHARE, Choice, Integer, Space
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import TreeLearner, default_moments
 
@@ -85,10 +85,10 @@ class Forest(TreeLearner):
         del shape
         return Space(
             (
-                Choice("max_features", ("sqrt", 0.25, 0.5, 0.75, 1.0)),
-                Integer("min_samples_leaf", 1, 40, log=True, limits=(1, 2**31)),
-                Integer("max_leaf_nodes", 0, 50_000),
-                Choice("min_impurity_decrease", (0.0, 1e-5, 1e-4, 1e-3)),
+                Choice("max_features", ("sqrt", 0.25, 0.5, 0.75, 1.0), limits=SHARE),
+                Integer("min_samples_leaf", 1, 40, log=True, limits=(1, MOST_INTEGER)),
+                Integer("max_leaf_nodes", 0, 50_000, limits=(0, MOST_INTEGER)),
+                Choice("min_impurity_decrease", (0.0, 1e-5, 1e-4, 1e-3), limits=NOT_NEGATIVE),
                 Choice("moments", (True, False)),
             )
         )

@@ -14,7 +14,17 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.patience import Course, Patience, fell_behind, waiting_rounds
-from tabular_automl.learners.space import SHARE, Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.space import (
+    MOST_INTEGER,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    Choice,
+    Float,
+    Integer,
+    Parameter,
+    Space,
+)
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import BoostedTrees, default_moments, learnt_by_leaves
 
@@ -79,22 +89,22 @@ class LightGBM(BoostedTrees):
         """
         most_leaves = int(np.clip(shape.n_rows // 20, 8, 200))
         parameters: list[Parameter] = [
-            Float("learning_rate", 0.005, 0.1, log=True),
+            Float("learning_rate", 0.005, 0.1, log=True, limits=POSITIVE),
             Integer("num_leaves", 2, most_leaves, log=True, limits=(2, 131_072)),
-            Integer("min_data_in_leaf", 1, 64, log=True),
+            Integer("min_data_in_leaf", 1, 64, log=True, limits=(0, MOST_INTEGER)),
             Float("feature_fraction", 0.4, 1.0, limits=SHARE),
             Float("bagging_fraction", 0.7, 1.0, limits=SHARE),
             Choice("extra_trees", (False, True)),
             Choice("moments", (True, False)),
-            Float("lambda_l1", 1e-4, 1.0, log=True),
-            Float("lambda_l2", 1e-4, 2.0, log=True),
+            Float("lambda_l1", 1e-4, 1.0, log=True, limits=NOT_NEGATIVE),
+            Float("lambda_l2", 1e-4, 2.0, log=True, limits=NOT_NEGATIVE),
         ]
         if shape.n_categorical:
             parameters += [
-                Integer("min_data_per_group", 2, 100, log=True),
-                Integer("max_cat_to_onehot", 4, 100, log=True),
-                Float("cat_l2", 0.005, 20.0, log=True),
-                Float("cat_smooth", 0.001, 100.0, log=True),
+                Integer("min_data_per_group", 2, 100, log=True, limits=(1, MOST_INTEGER)),
+                Integer("max_cat_to_onehot", 4, 100, log=True, limits=(1, MOST_INTEGER)),
+                Float("cat_l2", 0.005, 20.0, log=True, limits=NOT_NEGATIVE),
+                Float("cat_smooth", 0.001, 100.0, log=True, limits=NOT_NEGATIVE),
             ]
         return Space(tuple(parameters))
 

@@ -55,7 +55,7 @@ class Linear(Learner):
     def space(self, shape: ProblemShape) -> Space:
         """Return ``knots``, the number of hinges that a numeric column is bent at; 0: straight lines."""
         del shape
-        return Space((Choice("knots", (0, 3, 6, 12)),))
+        return Space((Choice("knots", (0, 3, 6, 12), limits=(0, MOST_COLUMNS)),))
 
     def recipe(self, params: Params) -> Recipe:
         """Return the recipe of imputed, standardised numbers and indicators."""

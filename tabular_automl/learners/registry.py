@@ -32,7 +32,8 @@ def learner_for(family: str) -> Learner:
     Raises
     ------
     InputError
-        If there is no such family, what the name leads to is not a `Learner`, or a library of its is missing.
+        If there is no such family, what the name leads to is not a `Learner` or cannot be imported or made,
+        or a library of its is missing.
 
     Examples
     --------
@@ -53,6 +54,11 @@ def learner_for(family: str) -> Learner:
         raise InputError(
             f"Learner family {family!r} cannot be imported: {error}. Is its package installed here?"
         ) from error
+    except Exception as error:  # third-party code, or a name that is none, as in ":Class"
+        raise InputError(
+            f"Learner family {family!r} cannot be imported: {type(error).__name__}: {error}. Name it as "
+            "'package.module:Class', and see whether that module can be imported by itself."
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Learner)):
         raise InputError(
             f"Learner family {family!r} is {found!r}, not a subclass of Learner. Derive it from that."
@@ -62,7 +68,13 @@ def learner_for(family: str) -> Learner:
             f"Learner family {family!r} cannot be imported: No module named {missing[0]!r}. Is its package "
             "installed here?"
         )
-    return found()
+    try:
+        return found()
+    except Exception as error:  # third-party code
+        raise InputError(
+            f"Learner family {family!r} cannot be made: {type(error).__name__}: {error}. A learner is made "
+            "without arguments, and has all methods that Learner demands."
+        ) from error
 
 
 def import_ahead(family: str) -> None:

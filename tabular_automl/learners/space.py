@@ -10,10 +10,14 @@ import numpy as np
 from tabular_automl.core.candidate import Params, Value, freeze_params
 from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.errors import InputError
-from tabular_automl.core.search import Change, read_change
+from tabular_automl.core.search import Change, read_change, read_value
 
 # Limits of what is a share of rows or columns: none of them cannot be learned from.
 SHARE = (1e-6, 1.0)
+NOT_NEGATIVE = (0, math.inf)
+# Limits of steps: without any nothing is learned, and formulas divide by them.
+POSITIVE = (1e-6, math.inf)
+MOST_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class When:
 class Float:
     """A real parameter in [low, high], on a logarithmic scale if ``log``.
 
-    ``limits`` are the least and the greatest value that the learner takes at all, where that is known.
+    ``limits`` are the least and the greatest value that the learner takes at all; where they are not known,
+    that is any number, on a logarithmic scale any above 0.
     """
 
     name: str
@@ -96,11 +101,17 @@ class Integer:
 
 @dataclass(frozen=True)
 class Choice:
-    """A parameter that takes one of a few values."""
+    """A parameter that takes one of a few values.
+
+    A user may allow others in their place: numbers within ``limits``, as in `Float`, and texts among
+    ``others``, which the learner takes but the space does not draw.
+    """
 
     name: str
     options: tuple[Value, ...]
     when: When | None = None
+    limits: tuple[float, float] | None = field(default=None, repr=False)
+    others: tuple[str, ...] = field(default=(), repr=False)
 
     def contains(self, value: Value) -> bool:
         """Return whether the value is one of the options, of the same type."""
@@ -227,6 +238,28 @@ class Space:
             )
         )
 
+    def suited(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return values in the types of their parameters; they may lie outside the ranges.
+
+        What the space does not have is left as it is.
+
+        Raises
+        ------
+        InputError
+            If a value is not finite, or none that the learner takes.
+
+        Examples
+        --------
+        >>> Space((Integer("depth", 1, 12, limits=(1, 30)),)).suited({"depth": 20.0})
+        {'depth': 20}
+        """
+        parameters = {parameter.name: parameter for parameter in self.parameters}
+        plain = {name: read_value(name, value) for name, value in values.items()}
+        return {
+            name: _suited(parameters[name], value) if name in parameters else value
+            for name, value in plain.items()
+        }
+
 
 def _changed(parameter: Parameter, change: Change) -> Parameter:
     if isinstance(change, list):
@@ -239,35 +272,49 @@ def _changed(parameter: Parameter, change: Change) -> Parameter:
             f"Hyperparameter {parameter.name!r} has options, not a range {change!r}. "
             f"Give a list, such as {list(parameter.options)!r}."
         )
-    low, high = (_suited(parameter, end) for end in change)
-    if low == high:
-        return Choice(parameter.name, (low,), parameter.when)
-    if parameter.log and low <= 0:
+    if change[0] == change[1]:
+        return _changed(parameter, change[0])
+    if parameter.log and change[0] <= 0:
         raise InputError(
             f"The range of {parameter.name!r} is {change!r}, but its scale is logarithmic: begin above 0."
         )
+    low, high = (_suited(parameter, end) for end in change)
     return replace(parameter, low=low, high=high)
 
 
 def _suited(parameter: Parameter, value: Value) -> Any:
     """Return the value in the parameter's own type."""
     if isinstance(parameter, Choice):
-        types = {type(option) for option in parameter.options}
-        if type(value) in types:
-            return value
-        if type(value) is int and float in types:
-            return float(value)
-        _refuse(parameter, value, f"one like {', '.join(map(repr, parameter.options))}")
+        return _suited_option(parameter, value)
     if not _is_number(value):
         _refuse(parameter, value, "a number")
-    if parameter.limits is not None and not parameter.limits[0] <= value <= parameter.limits[1]:
-        least, most = parameter.limits
-        _refuse(parameter, value, f"values from {least:,g} to {most:,}")
+    if parameter.limits is None and parameter.log and value <= 0:
+        _refuse(parameter, value, "a number above 0")
+    _check_limits(parameter, value)
     if isinstance(parameter, Float):
         return float(value)
     if value != round(value):
         _refuse(parameter, value, "a whole number")
     return round(value)
+
+
+def _suited_option(parameter: Choice, value: Value) -> Value:
+    types = {type(option) for option in parameter.options}
+    if type(value) is int and int not in types and float in types:
+        value = float(value)
+    known = (*parameter.options, *parameter.others)
+    is_unknown_text = isinstance(value, str) and value not in known
+    if type(value) not in types or is_unknown_text:
+        _refuse(parameter, value, f"one {'of' if is_unknown_text else 'like'} {', '.join(map(repr, known))}")
+    if _is_number(value):
+        _check_limits(parameter, value)
+    return value
+
+
+def _check_limits(parameter: Parameter, value: float) -> None:
+    least, most = parameter.limits or (-math.inf, math.inf)
+    if not least <= value <= most:
+        _refuse(parameter, value, f"values from {least:,g} {'up' if most == math.inf else f'to {most:,}'}")
 
 
 def _refuse(parameter: Parameter, value: Value, wanted: str) -> NoReturn:

@@ -18,7 +18,17 @@ from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.state import State, load_state, save_state
 from tabular_automl.core.task import TaskKind
 from tabular_automl.learners.patience import Course, Patience, fell_behind, waiting_rounds
-from tabular_automl.learners.space import SHARE, Choice, Float, Integer, Parameter, Space
+from tabular_automl.learners.space import (
+    MOST_INTEGER,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    Choice,
+    Float,
+    Integer,
+    Parameter,
+    Space,
+)
 from tabular_automl.learners.target_scale import TargetScale
 from tabular_automl.learners.tree_learner import BoostedTrees, default_moments, learnt_by_leaves
 
@@ -79,22 +89,22 @@ class XGBoost(BoostedTrees):
         ``moments`` makes categories of dates that many rows share, beside their calendar parts.
         """
         parameters: list[Parameter] = [
-            Float("learning_rate", 0.005, 0.1, log=True),
+            Float("learning_rate", 0.005, 0.1, log=True, limits=POSITIVE),
             Integer("max_depth", 2, 10, limits=(1, 30)),
-            Float("min_child_weight", 0.001, 20.0, log=True),
+            Float("min_child_weight", 0.001, 20.0, log=True, limits=NOT_NEGATIVE),
             Float("subsample", 0.6, 1.0, limits=SHARE),
             Float("colsample_bylevel", 0.6, 1.0, limits=SHARE),
             Float("colsample_bynode", 0.6, 1.0, limits=SHARE),
-            Float("reg_alpha", 0.0, 5.0),
-            Float("reg_lambda", 0.0, 5.0),
+            Float("reg_alpha", 0.0, 5.0, limits=NOT_NEGATIVE),
+            Float("reg_lambda", 0.0, 5.0, limits=NOT_NEGATIVE),
             Choice("grow_policy", ("depthwise", "lossguide")),
             # 1024 leaves are never reached with ten levels: no bound.
-            Integer("max_leaves", 8, 1024, log=True),
+            Integer("max_leaves", 8, 1024, log=True, limits=(0, MOST_INTEGER)),
             Integer("max_bin", 64, 512, log=True, limits=(2, 65_536)),
             Choice("moments", (True, False)),
         ]
         if shape.n_categorical:
-            parameters.append(Integer("max_cat_to_onehot", 2, 100, log=True))
+            parameters.append(Integer("max_cat_to_onehot", 2, 100, log=True, limits=(1, MOST_INTEGER)))
         return Space(tuple(parameters))
 
     def cost(self, shape: ProblemShape, params: Params, rounds: int) -> float:

@@ -208,6 +208,15 @@ def parse_texts(texts: Sequence[str] | Texts, rule: str) -> FloatArray:
     return parse_datetimes(texts, rule.partition(":")[2])
 
 
+def has_zone(texts: Sequence[str] | Texts) -> NDArray[np.bool_]:
+    """Say which texts of points in time carry a time zone.
+
+    >>> has_zone(["2020-01-01 05:00+09:00", "2020-01-01T05:00Z", "2020-01-01 05:00"]).tolist()
+    [True, True, False]
+    """
+    return np.fromiter((_ZONE.search(text.strip()) is not None for text in texts), bool, len(texts))
+
+
 def is_missing_token(text: str) -> bool:
     """Say whether a text only stands for "missing".
 
@@ -304,7 +313,7 @@ def _matches(texts: Texts, pattern: re.Pattern[str]) -> NDArray[np.bool_]:
 def _to_seconds(texts: Texts, form: str) -> FloatArray:
     seconds = np.full(len(texts), np.nan)
     # pandas 2 reads a naive time by the zone of the one before it, so the two are told apart here.
-    aware = np.fromiter((_ZONE.search(text) is not None for text in texts), bool, len(texts))
+    aware = has_zone(texts)
     for rows in (aware, ~aware):
         seconds[rows] = _all_to_seconds(texts[rows], form)
     for row in np.flatnonzero(np.isnan(seconds)):

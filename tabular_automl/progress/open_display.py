@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from tabular_automl.core.progress import Display, Event, EventSink, Status
 from tabular_automl.progress.guarded import Guarded
+from tabular_automl.progress.is_terminal import is_terminal
 from tabular_automl.progress.lines import Lines, Logged
 from tabular_automl.progress.live import Live
 
@@ -34,7 +35,7 @@ def open_display(progress: "bool | EventSink | None", status: Callable[[], Statu
     elif screen is not None:
         with Live(Guarded((screen, Lines, Logged)), status) as live:
             yield live.event
-    elif progress or _is_terminal():
+    elif progress or is_terminal(sys.stderr):
         yield Guarded((Lines, Logged)).event
     else:
         yield Guarded((Logged,)).event
@@ -50,7 +51,11 @@ def _screen() -> Callable[[], Display] | None:
     if _in_notebook():
         return _open_notebook
     # Two displays in one terminal would write over each other, as fits in several threads might.
-    if threading.current_thread() is threading.main_thread() and _is_terminal() and _terminal_obeys():
+    if (
+        threading.current_thread() is threading.main_thread()
+        and is_terminal(sys.stderr)
+        and _terminal_obeys()
+    ):
         return _open_terminal
     return None
 
@@ -59,13 +64,6 @@ def _in_notebook() -> bool:
     # In IPython's terminal there is a shell without a kernel.
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
-
-
-def _is_terminal() -> bool:
-    try:
-        return sys.stderr is not None and sys.stderr.isatty()
-    except ValueError:  # it is closed
-        return False
 
 
 def _terminal_obeys() -> bool:

@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tabular_automl.core.progress import Event, Status
+from tabular_automl.progress.is_terminal import is_terminal
 from tabular_automl.progress.wording import closing_line, event_line, facts, heading, may_be_stopped
 
 SHOWN_EVENTS = 3
@@ -34,8 +35,8 @@ class Terminal:
             console=self._console,
             auto_refresh=False,
             transient=True,
-            # Output that goes to a file must not land in the terminal.
-            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
+            # Output that goes to a file, or to whatever stands in for it, must not land in the terminal.
+            redirect_stdout=is_terminal(sys.stdout),
         )
         self._events: deque[str] = deque(maxlen=SHOWN_EVENTS)
         self._status: Status | None = None
@@ -59,6 +60,8 @@ class Terminal:
 
     def close(self) -> None:
         """Replace the lines by a closing one."""
+        # At the end rich shows all lines, more than it could erase where the terminal has fewer.
+        self._live.update(Text())
         self._live.stop()
         if self._status is not None:
             self._console.print(Text(closing_line(self._status)), soft_wrap=True)

@@ -1,19 +1,21 @@
 """Refuse rows of which too many do not fit the training schema."""
 
 from collections import Counter
+from numbers import Real
 
 from tabular_automl.core.errors import InputError, SchemaError
 from tabular_automl.core.schema import Deviation, SchemaReport
 
-# Deviations by which a model sees less than the row says; a changed type alone loses nothing.
-_LOSES_CELLS = frozenset({"unseen_category", "unparseable", "infinite", "new_missing"})
+# By these a model sees less than the row says, or sees it hours off; a changed type alone loses nothing.
+_LOSES_CELLS = frozenset({"unseen_category", "unparseable", "infinite", "new_missing", "changed_zone"})
 
 
 def check_deviating_share(report: SchemaReport, allowed: float | None) -> None:
     """Fail when in any column a larger share of cells is of no use to the model.
 
-    These are categories it has not seen, text it cannot parse, infinities, and cells that are newly missing;
-    a cell is one of them at most, so that their counts add up.
+    These are categories it has not seen, text it cannot parse, infinities, cells that are newly missing, and
+    points in time that may be hours off, as their time zone came or went; a cell is one of them at most, so
+    that their counts add up.
 
     Parameters
     ----------
@@ -31,8 +33,8 @@ def check_deviating_share(report: SchemaReport, allowed: float | None) -> None:
     """
     if allowed is None:
         return
-    if not 0 <= allowed <= 1:
-        raise InputError(f"max_deviating_share is {allowed}; it must lie between 0 and 1.")
+    if not isinstance(allowed, Real) or not 0 <= allowed <= 1:
+        raise InputError(f"max_deviating_share is {allowed!r}; it must lie between 0 and 1.")
     lossy = [deviation for deviation in report.deviations if deviation.what in _LOSES_CELLS]
     lost: Counter[str] = Counter()
     for deviation in lossy:

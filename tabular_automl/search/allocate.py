@@ -82,6 +82,8 @@ class Allocation:
         On the last rung rounds are capped, down to this share of what is expected to be needed.
     search
         What the user says of the spaces: no step is made bigger than they allow.
+    fewest_folds
+        No rung has fewer folds (`FoldPlan.fewest_folds`).
     """
 
     costs: CostModel
@@ -91,6 +93,7 @@ class Allocation:
     ladder: tuple[Rung, ...] = LADDER
     fewest_rounds: float = FEWEST_ROUNDS
     search: Search = AS_SHIPPED
+    fewest_folds: int = 1
 
     def affordable(self, candidate: Candidate, seconds: float) -> Offer | None:
         """Return the dearest offer that so many wall seconds pay for; None if even the cheapest is too dear.
@@ -107,7 +110,9 @@ class Allocation:
 
     def offer(self, candidate: Candidate, rung: Rung) -> Offer:
         """Return a candidate on one rung; what a caller chose is never hastened."""
-        n_folds = self.n_folds if rung.n_folds is None else min(rung.n_folds, self.n_folds)
+        n_folds = self.n_folds
+        if rung.n_folds is not None:
+            n_folds = min(max(rung.n_folds, self.fewest_folds), n_folds)
         if candidate.origin is not Origin.USER and rung.factor > 1.0:
             hastened = self._hastened(candidate, rung.factor)
             # It keeps its name, by which later stages know that it was tried.

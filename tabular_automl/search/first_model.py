@@ -17,9 +17,12 @@ from tabular_automl.search.portfolio import PRIOR
 OVERTIME_SHARE = 0.5
 LEAST_OVERTIME = 2.0
 OVERTIME_A_CELL = 4e-7
-# A round that takes long, workers that are still starting, held-out predictions.
+# A round that takes long, held-out predictions.
 HARD_FACTOR = 1.5
 MARGIN_SECONDS = 4.0
+# For so long workers may still be starting; how often to look whether one is free.
+START_SECONDS = 30.0
+POLL_SECONDS = 0.1
 
 
 def first_model(
@@ -49,6 +52,15 @@ def first_model(
         f"{request.n_folds} folds. Raise time_limit for more.",
         is_warning=True,
     )
+    _wait_for_worker(runtime)
     n_rounds = ceil(request.n_folds / budget.cores)
     later = replace(runtime, budget=budget.from_now(n_rounds * HARD_FACTOR * seconds + MARGIN_SECONDS))
     return tuple(cross_fit(iter([request]), problem, later))
+
+
+def _wait_for_worker(runtime: Runtime) -> None:
+    """Wait until a worker is free: the overtime is for the fit, not for the start of its worker."""
+    workers, budget = runtime.workers, runtime.budget
+    end = budget.elapsed + START_SECONDS
+    while not workers.free and not budget.cancelled and budget.elapsed < end:
+        workers.wait(POLL_SECONDS)

@@ -37,10 +37,10 @@ def first_wave(
     With a time limit, probes of a few rounds tell what each family costs on this table. Then the first few
     step down the ladder of `allocate` together (fewer folds, bigger steps) until they fit into `WAVE_SHARE`
     of the time left, and the others join as far as there is room; whoever alone would take more than
-    `CANDIDATE_SHARE` steps further down, or is skipped. Where there is no room for two, one has it all. What
-    is skipped is said, comes last as a `Failure` marked so, and may still be fitted later (`grow`). What was
-    recalled comes first, and its families have no further candidate in the wave. If nothing was fitted, one
-    is, beyond the limit (`first_model`).
+    `CANDIDATE_SHARE` steps further down, or is put off. Where there is no room for two, one has it all. What
+    is put off is said, comes last as a `Failure` marked as skipped, and may still be fitted later (`grow`,
+    which tells at its end what was not). What was recalled comes first, and its families have no further
+    candidate in the wave. If nothing was fitted, one is, beyond the limit (`first_model`).
     """
     prior, *others = wave_of(starts, runtime.budget.max_candidates)
     wave = _without_recalled(others, recalled)
@@ -51,7 +51,7 @@ def first_wave(
     requests, too_dear = _planned(problem, wave, runtime, search)
     waiting = iter(requests)
     fitted = tuple(cross_fit(waiting, problem, runtime))
-    too_late = _skipped({request.candidate: "the run ended before its turn." for request in waiting}, runtime)
+    too_late = [_skipped(request.candidate, "the run ended before its turn.") for request in waiting]
     results = (*recalled, *instant, *fitted, *too_dear, *too_late)
     return (*results, *first_model(problem, wave, results, runtime))
 
@@ -81,36 +81,46 @@ def _without_recalled(wave: Sequence[Candidate], recalled: Sequence[CrossFit | F
 def _planned(
     problem: Problem, wave: Sequence[Candidate], runtime: Runtime, search: Search
 ) -> tuple[list[Request], tuple[Failure, ...]]:
-    """Return what to ask for, and who is skipped from the start."""
-    n_folds, budget = problem.folds.folds_per_repeat, runtime.budget
+    """Return what to ask for, and who is put off from the start."""
+    plan, budget = problem.folds, runtime.budget
     if not budget.timed or not wave:
-        return [Request(candidate, n_folds) for candidate in wave], ()
+        return [Request(candidate, plan.folds_per_repeat) for candidate in wave], ()
     costs = CostModel.of(problem.shape, (), _paces(problem, wave, runtime))
     seconds = budget.remaining
     fair_share = WAVE_SHARE * seconds * budget.cores / len(wave)
-    ladder = ladder_for(problem.n_rows)
-    allocation = Allocation(costs, n_folds, budget.cores, fair_share, ladder=ladder, search=search)
+    allocation = Allocation(
+        costs,
+        plan.folds_per_repeat,
+        budget.cores,
+        fair_share,
+        ladder=ladder_for(problem.n_rows),
+        search=search,
+        fewest_folds=plan.fewest_folds,
+    )
     shares = share_out(wave, seconds, allocation)
-    too_dear = [candidate for candidate, offer in shares.items() if offer is None]
-    skipped = _skipped({one: _too_dear(one, seconds, allocation) for one in too_dear}, runtime)
+    put_off = []
+    for candidate in (candidate for candidate, offer in shares.items() if offer is None):
+        reason = _too_dear(candidate, seconds, allocation)
+        runtime.emit("fit", f"{candidate.name} is put off, it may come later: {reason}")
+        put_off.append(_skipped(candidate, f"{reason} Raise time_limit to include it."))
     distinct: dict[str, Request] = {}
     for offer in (offer for offer in shares.values() if offer is not None):
         # What differed by its learning rate alone may be the same when hastened.
         distinct.setdefault(offer.request.candidate.key, offer.request)
-    return list(distinct.values()), skipped
+    return list(distinct.values()), tuple(put_off)
 
 
-def _skipped(reasons: Mapping[Candidate, str], runtime: Runtime) -> tuple[Failure, ...]:
-    """Tell who is skipped and why, and return it as records."""
-    for candidate, reason in reasons.items():
-        runtime.emit("fit", f"{candidate.name} skipped: {reason}", is_warning=True)
-    return tuple(Failure(one, None, reason, 0.0, skipped=True) for one, reason in reasons.items())
+def _skipped(candidate: Candidate, reason: str) -> Failure:
+    return Failure(candidate, None, reason, 0.0, skipped=True)
 
 
 def _paces(problem: Problem, wave: Sequence[Candidate], runtime: Runtime) -> tuple[Pace, ...]:
     """Probe one of each family where its cost may matter; the paces are kept for the stages that follow."""
-    budget, ladder = runtime.budget, ladder_for(problem.n_rows)
-    guess = Allocation(CostModel(problem.shape), problem.folds.folds_per_repeat, budget.cores, ladder=ladder)
+    plan, budget, ladder = problem.folds, runtime.budget, ladder_for(problem.n_rows)
+    costs = CostModel(problem.shape)
+    guess = Allocation(
+        costs, plan.folds_per_repeat, budget.cores, ladder=ladder, fewest_folds=plan.fewest_folds
+    )
     expected = sum(guess.offer(candidate, ladder[0]).seconds for candidate in wave)
     # Probes pay only where the wave would take a good part of its time.
     if FORMULA_FACTOR * expected > WAVE_SHARE * budget.remaining * budget.cores:
@@ -196,6 +206,5 @@ def _too_dear(candidate: Candidate, seconds: float, allocation: Allocation) -> s
     expected = cheapest.seconds / min(allocation.cores, cheapest.request.n_folds)
     return (
         f"{max(0.0, WAVE_SHARE * seconds):.1f} s are for all candidates of the first wave, at least "
-        f"{expected:.1f} s expected for this one, and those before it come first. "
-        "Raise time_limit to include it."
+        f"{expected:.1f} s expected for this one, and those before it come first."
     )

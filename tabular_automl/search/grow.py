@@ -7,7 +7,8 @@ from math import ceil
 from typing import NamedTuple
 
 from tabular_automl.core.candidate import Candidate, Origin
-from tabular_automl.core.crossfit import CrossFit, Failure, tried
+from tabular_automl.core.crossfit import CrossFit, Failure, lasting_failures, tried
+from tabular_automl.core.folds import FoldPlan
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.search import Search
 from tabular_automl.crossfit import Request, Runtime, cross_fit
@@ -64,7 +65,8 @@ def grow(
     than a few candidates. Within a portfolio the order stands among those there is time for; a family is
     tuned after it. Candidates run on a prefix of the folds first, and are left where they can't help
     (`Race`). Time for repeats and refits is kept. It ends with the time, with the count of candidates, when
-    the rows bear no more, or after many candidates in vain; without either bound, with the portfolio.
+    the rows bear no more, or after many candidates in vain; without either bound, with the portfolio. At its
+    end it warns of what the first wave put off and nobody had time for.
 
     In a run bounded by counts these are what is short: costs don't matter, and no clock is read.
     """
@@ -75,21 +77,28 @@ def grow(
         for result in cross_fit(growth.requests(), problem, runtime):
             growth.take(result)
         growth.race.abandon()
-    return tuple(growth.race.finished)
+        growth.tell_why_it_ended()
+    grown = tuple(growth.race.finished)
+    for failure in lasting_failures((*first, *grown)):
+        # What was started and came to nothing has been told.
+        if failure.skipped and failure.fold is None:
+            runtime.emit("fit", f"{failure.candidate.name} skipped: {failure.reason}", is_warning=True)
+    return grown
 
 
-def common_folds(seen: Sequence[CrossFit | Failure], n_folds: int) -> int:
+def common_folds(seen: Sequence[CrossFit | Failure], plan: FoldPlan) -> int:
     """Return on how many folds most results rest: what comes next should be comparable with them.
 
-    Of numbers that are equally frequent the largest; at least two, where the plan has them.
+    Of numbers that are equally frequent the largest; at least two, where the plan has them, and of tiny folds
+    as many as say anything.
     """
     lengths = Counter(
         fit.folds_per_repeat for fit in seen if isinstance(fit, CrossFit) and fit.candidate.family != PRIOR
     )
     if not lengths:
-        return n_folds
+        return plan.folds_per_repeat
     most_frequent = max(lengths, key=lambda length: (lengths[length], length))
-    return min(n_folds, max(FEWEST_FOLDS, most_frequent))
+    return min(plan.folds_per_repeat, max(FEWEST_FOLDS, plan.fewest_folds, most_frequent))
 
 
 class _Means(NamedTuple):
@@ -123,12 +132,20 @@ class _Growth:
         # Of a family that is there for the user's own candidates alone nothing else is tried.
         self._searched = {candidate.family for candidate in starts if candidate.origin is not Origin.USER}
         self._studies = {
-            family: FamilyStudy(family, problem.shape, search, runtime.seed, mirror=mirror)
+            family: FamilyStudy(
+                family,
+                problem.shape,
+                search,
+                runtime.seed,
+                mirror=mirror,
+                fewest_folds=problem.folds.fewest_folds,
+            )
             for family in families
         }
         self._defaults = {family: default_candidate(family, problem.shape, search) for family in families}
         self._dry: set[str] = set()
-        self._n_folds = common_folds(first, problem.folds.folds_per_repeat)
+        self._n_folds = common_folds(first, problem.folds)
+        self._rungs = rungs(self._n_folds, problem.folds.fewest_folds)
         self._prospects = Prospects(problem, first)
         self.race = Race(problem, runtime, self._studies, self._prospects)
         for fit in _fitted(first):
@@ -158,6 +175,21 @@ class _Growth:
         if chosen is not None:
             loss = chosen.pool.loss(chosen.weights)
             self._runtime.tracker.ensemble(loss, len(chosen.weighted), chosen.pool.rows)
+
+    def tell_why_it_ended(self) -> None:
+        """Say why nothing more was tried, where neither the time nor the count asked for was over."""
+        budget = self._runtime.budget
+        if budget.over or (budget.counted and self._places() <= 0):
+            return
+        if self._places() <= 0:
+            why = f"{self._problem.n_rows} rows cannot tell more candidates apart"
+        elif self._prospects.in_vain >= MOST_IN_VAIN:
+            why = f"the last {MOST_IN_VAIN} brought nothing"
+        elif self._arms() and budget.timed:
+            why = "no further candidate can finish in time"
+        else:
+            why = "there is nothing left to try"
+        self._runtime.emit("fit", f"Search over: {why}.")
 
     def _start_another(self) -> Request | None:
         """Let the most promising candidate start, if there are time and place for it."""
@@ -253,7 +285,7 @@ class _Growth:
         waiting = (c for c in self._waiting if arm.source is Source.PORTFOLIO and c.family == arm.family)
         likely = next(waiting, self._defaults[arm.family])
         seconds = means.allocation.offer(likely, LADDER[0]).seconds
-        seconds *= self._prospects.share_run(arm, rungs(self._n_folds))
+        seconds *= self._prospects.share_run(arm, self._rungs)
         return gain / (seconds + means.a_place)
 
     def _offer(self, arm: Arm, means: _Means | None) -> Offer | None:
@@ -292,7 +324,7 @@ class _Growth:
     def _share_of_cores(self) -> float:
         """Return which share of the cores that it may use a candidate does, prefix after prefix."""
         cores = self._runtime.budget.cores
-        steps = zip((0, *rungs(self._n_folds)), rungs(self._n_folds), strict=False)
+        steps = zip((0, *self._rungs), self._rungs, strict=False)
         turns = sum(ceil((longer - shorter) / cores) for shorter, longer in steps)
         return self._n_folds / (turns * min(cores, self._n_folds))
 

@@ -12,6 +12,7 @@ from tabular_automl.core.search import Search
 from tabular_automl.learners import FAMILIES, Choice, learner_for
 from tabular_automl.search.family_space import FamilySpace
 from tabular_automl.search.portfolio_rows import PORTFOLIO_ROWS, PortfolioRow
+from tabular_automl.search.try_hooks import try_hooks
 
 PRIOR = "prior"
 AS_SHIPPED = Search()
@@ -39,13 +40,16 @@ def static_portfolio(problem: Problem, options: Options) -> tuple[Candidate, ...
     Raises
     ------
     InputError
-        If a family is unknown, none of the allowed families can solve this task, or what is said of a
-        family's space does not suit it.
+        If a family is unknown, fails when it is asked what it is, none of the allowed families can solve this
+        task, or what is said of a family's space or of a candidate's hyperparameters does not suit it.
     """
     search, shape = options.search, problem.shape
     allowed = allowed_families(options)
     own = _users(options, shape)
     families = [family for family in _named(options) if _solves(family, shape)]
+    for family in search.spaces:  # those that are not fitted, too: who names them next meets no other error
+        if _solves(family, shape):
+            FamilySpace.of(family, shape, search)
     defaults = [default_candidate(family, shape, search) for family in _in_order(families, shape)]
     wanted = [*own, *defaults, *_variants(families, shape, search)]
     if not wanted and problem.table.columns:
@@ -98,7 +102,7 @@ def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
     wanted = []
     for number, (family, changes) in enumerate(options.candidates, start=1):
         try:
-            learner_for(family).require(shape)
+            try_hooks(family, shape)
         except UnsupportedProblemError as error:
             raise InputError(f"Candidate {number} ({family}) cannot be fitted: {error}") from error
         space = FamilySpace.of(family, shape, options.search)
@@ -110,14 +114,19 @@ def _users(options: Options, shape: ProblemShape) -> list[Candidate]:
                     f"Candidate {number} ({family}) has no hyperparameter {name!r}.{hint} "
                     f"It has: {', '.join(sorted(known))}."
                 )
-        params = freeze_params({**dict(space.drawn({})), **changes})
+        try:
+            suited = space.shipped.suited(changes)
+        except InputError as error:
+            raise InputError(f"Candidate {number} ({family}): {error}") from error
+        params = freeze_params({**dict(space.drawn({})), **suited})
+        try_hooks(family, shape, params)
         wanted.append(space.candidate(params, Origin.USER, label=f"user {number}"))
     return wanted
 
 
 def _solves(family: str, shape: ProblemShape) -> bool:
     try:
-        learner_for(family).require(shape)
+        try_hooks(family, shape)
     except UnsupportedProblemError:
         return False
     return True

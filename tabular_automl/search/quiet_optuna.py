@@ -9,6 +9,7 @@ from contextlib import contextmanager
 # What Optuna logs to, and Alembic, whose level Optuna sets when it opens a database.
 LOGGERS = ("optuna", "alembic")
 _lock = threading.Lock()
+_filters = threading.RLock()
 _levels: list[tuple[int, ...]] = []
 _n_inside = 0
 
@@ -40,8 +41,12 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def unwarned_optuna() -> Iterator[None]:
-    """Keep Optuna from logging and from warning, as of what is experimental; for the main thread alone."""
-    with warnings.catch_warnings():
+    """Keep Optuna from logging and from warning, as of what is experimental; one thread at a time.
+
+    Filters of warnings are shared by all threads: of two that overlap, the first to leave would take them
+    from the other, and the last would leave them behind.
+    """
+    with _filters, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # Within: in a notebook without ipywidgets the first import warns, too (tqdm).
         with quiet_optuna():

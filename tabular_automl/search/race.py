@@ -111,7 +111,7 @@ class Race:
         candidate = offer.request.candidate
         bar = bar_for(candidate, known, self._problem.shape)
         offer = replace(offer, request=replace(offer.request, bar=bar))
-        trial = Trial(arm, offer, deque(rungs(offer.request.n_folds)))
+        trial = Trial(arm, offer, deque(rungs(offer.request.n_folds, self._problem.folds.fewest_folds)))
         self._trials[candidate.key] = trial
         self._prospects.start(arm)
         self._runtime.tracker.on_its_way(candidate)
@@ -219,4 +219,5 @@ def _cut(trial: Trial) -> CrossFit:
         raise ValueError(f"{trial.offer.request.candidate.name} has not come to anything yet.")
     if len(fit.folds) >= max(min(FEWEST_FOLDS, n_folds), LEAST_SHARE * n_folds):
         return fit
-    return replace(fit, pruned=f"after {len(fit.folds)} of {n_folds} folds: there was no time for the others")
+    reason = f"after {len(fit.folds)} of {n_folds} folds: there was no time for the others"
+    return replace(fit, pruned=reason, unjudged=True)

@@ -63,11 +63,13 @@ class FamilyStudy:
         seed: int,
         *,
         mirror: "StudyMirror | None" = None,
+        fewest_folds: int = 1,
     ) -> None:
         self._family = FamilySpace.of(family, shape, search)
         self._search = search
         self._seed = seed
         self._mirror = mirror
+        self._fewest_folds = fewest_folds
         self._scale: FoldScale | None = None
         self._keys: set[str] = set()
         self._running: dict[str, Trial] = {}
@@ -174,7 +176,7 @@ class FamilyStudy:
             return optuna.create_study(
                 storage=self._storage,
                 study_name=self._family.family,
-                sampler=optuna.samplers.RandomSampler(self._seed),
+                sampler=self._random_sampler(),
                 pruner=optuna.pruners.NopPruner(),
             )
 
@@ -195,11 +197,15 @@ class FamilyStudy:
     def _grid(self) -> Iterator[Params]:
         return grid(self._family.space, self._seed, self._family.family)
 
+    def _random_sampler(self) -> "BaseSampler":
+        """Return a sampler for trials whose values are given; any whole number may be the user's seed."""
+        from optuna.samplers import RandomSampler
+
+        return RandomSampler(derive_seed(self._seed, "enqueue", self._family.family))
+
     def _enqueued(self, params: Params) -> "Trial":
         """Return a trial of given values."""
-        import optuna
-
-        self._study.sampler = optuna.samplers.RandomSampler(self._seed)
+        self._study.sampler = self._random_sampler()
         self._study.enqueue_trial(dict(params))
         trial = self._study.ask()
         suggest(self._family.space, trial)
@@ -213,11 +219,11 @@ class FamilyStudy:
         else:
             self._scale.extend(losses)
         if self._scale.n_folds > n_before:
-            self._study.pruner = pruner_for(self._search, self._scale.n_folds)
+            self._study.pruner = pruner_for(self._search, self._scale.n_folds, self._fewest_folds)
 
     def _pass_rungs(self, candidate: Candidate, losses: Mapping[int, float]) -> None:
         """Take a finished candidate over the rungs, for those of others that come as far."""
-        for n_folds in rungs(len(losses))[:-1]:
+        for n_folds in rungs(len(losses), self._fewest_folds)[:-1]:
             self.report(candidate, {fold: losses[fold] for fold in sorted(losses)[:n_folds]})
 
     def _set_steps(self, trial: "Trial", losses: Mapping[int, float]) -> dict[int, float]:
@@ -227,7 +233,7 @@ class FamilyStudy:
         fold: the stopping round is chosen on all of them.
         """
         values = {} if self._scale is None else self._scale.values(losses)
-        for step, value in steps(self._search, values).items() if values else ():
+        for step, value in steps(self._search, values, self._fewest_folds).items() if values else ():
             self._storage.set_trial_intermediate_value(self._id_of(trial), step, value)
         return values
 

@@ -115,7 +115,8 @@ def _opened(path: Path) -> "RDBStorage":
     for old in (path, path.with_name(path.name + "-journal")):
         with suppress(FileNotFoundError):
             old.unlink()
-    return RDBStorage(f"sqlite:///{path}", engine_kwargs={"creator": partial(_connected, path)})
+    # The address is of no use but to tell the kind: a path may hold what means something else in one.
+    return RDBStorage(f"sqlite:///{FILE_NAME}", engine_kwargs={"creator": partial(_connected, path)})
 
 
 def _connected(path: Path) -> sqlite3.Connection:

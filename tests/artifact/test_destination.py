@@ -10,6 +10,7 @@ from tabular_automl.artifact import destination as room
 from tabular_automl.artifact.destination import staged_folder
 from tabular_automl.core.errors import InputError, WriteError
 from tabular_automl.core.run import Run
+from tabular_automl.crossfit import RunStore
 
 KILLED_WHILE_SAVING = """
 import os, sys
@@ -80,6 +81,25 @@ def test_a_killed_process_leaves_no_half_model(tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
 
 
+def test_what_killed_processes_left_is_removed_after_an_hour(tmp_path: Path) -> None:
+    names = {
+        "old": ".model.0123abcd.partial",
+        "young": ".model.89abcdef.partial",
+        "another's": ".model.v2.0123abcd.partial",
+        "the user's": ".model.notes.partial",
+    }
+    for name in names.values():
+        (tmp_path / name / "members").mkdir(parents=True)
+        (tmp_path / name / "members" / "half").touch()
+        for path in (tmp_path / name / "members" / "half", tmp_path / name / "members", tmp_path / name):
+            os.utime(path, (0, 0))
+    os.utime(tmp_path / names["young"] / "members" / "half")
+    with staged_folder(tmp_path / "model"):
+        pass
+    del names["old"]
+    assert {path.name for path in tmp_path.iterdir()} == {"model", *names.values()}
+
+
 def test_replacing_takes_the_new_files_and_drops_the_old(run: Run, tmp_path: Path, way: str) -> None:
     folder = save_run(run, tmp_path / "model")
     before = (folder / "manifest.json").stat().st_ino
@@ -115,6 +135,33 @@ def test_notes_in_a_model_folder_are_not_lost(run: Run, tmp_path: Path) -> None:
 def test_an_empty_folder_is_filled(run: Run, tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     load_run(save_run(run, tmp_path / "model"))
+
+
+@pytest.mark.parametrize("place", ["fits/model", "scratch", "scratch/deep/model"])
+def test_where_runs_remove_what_they_do_not_know_nothing_is_saved(
+    run: Run, tmp_path: Path, place: str
+) -> None:
+    root = tmp_path / "run"
+    RunStore.open(root).close()
+    (root / place).parent.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(InputError, match=r"runs in the run folder '.*run' need that place for themselves"):
+        save_run(run, root / place)
+    assert not (root / place).exists()
+    save_run(run, root / "model")
+    RunStore.open(root).close()
+    load_run(root / "model")
+
+
+@pytest.mark.parametrize("place", ["~nosuchuser/model", "a\0b", "", "loop"])
+def test_what_is_no_path_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    with pytest.raises(InputError, match=r"^The path to write to is .*, which is no path: .*\. Give one"):
+        check_destination(place)
+    with pytest.raises(InputError, match=r"^run_dir is .*, which is no path: .*\. Give one such as"):
+        check_destination("model", run_dir=place)
+    with pytest.raises(InputError, match=r"^The path of the model is .*, which is no path"):
+        load_run(place)
 
 
 def test_a_missing_parent_is_named(tmp_path: Path) -> None:

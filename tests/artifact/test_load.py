@@ -205,6 +205,18 @@ def test_a_cap_on_rounds_comes_back(run: Run, tmp_path: Path) -> None:
     assert [fit.max_rounds for fit in back.crossfits] == [64, None]
 
 
+def test_whether_a_pruned_fit_was_judged_comes_back_if_it_was_written(run: Run, tmp_path: Path) -> None:
+    cut = replace(run, crossfits=tuple(replace(fit, unjudged=True) for fit in run.crossfits))
+    folder = save_run(cut, tmp_path / "model")
+    assert all(fit.unjudged for fit in load_run(folder).crossfits)
+    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for fit in (*facts["crossfits"], *facts["baselines"]):
+        del fit["unjudged"]
+    (folder / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    rewrite_manifest(folder, run)
+    assert not any(fit.unjudged for fit in load_run(folder).crossfits)
+
+
 def test_a_named_class_that_is_no_learner_is_refused(run: Run, tmp_path: Path) -> None:
     folder = save_run(with_family(run, "subprocess:Popen"), tmp_path / "model")
     with pytest.raises(ArtifactError, match="not a subclass"):

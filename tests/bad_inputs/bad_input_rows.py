@@ -60,7 +60,10 @@ ROWS = {
     ),
     "points in time": Row(
         "Points in time in UTC, durations in seconds, periods by their start, intervals as ordered levels.",
-        ("naive", "aware", "mixed", "timedelta", "period", "interval", "out of range", "NaT"),
+        (
+            "naive", "aware", "zone that comes or goes", "mixed", "timedelta", "period", "interval",
+            "out of range", "NaT",
+        ),
     ),
     "cells that are no scalars": Row(
         "Sparse columns are read as dense ones; for the rest an error names the column.",

@@ -147,6 +147,7 @@ BROKEN: dict[str, tuple[str | bytes, str]] = {
     "cut .gz": (COMPRESSED[:-30], "is damaged: .*Copy it again"),
     "bad byte in .gz": (BAD_BYTES, "is damaged: .*Copy it again"),
     "no header": (NO_HEADER, "line 1: instead of column names there are values, .* again below. Add a"),
+    "no header, whole numbers": ("5,3,a\n" + "6,4,b\n7,2,a\n" * 9, "line 1: .* columns hold 'a' again"),
     "no header of numbers": ("1.5,2.5\n" * 20, r"line 1: instead of column names there are numbers \(1.5"),
     "one column": (PLAIN.replace(",", "^"), r"line 1: the file has one column only, 'size\^.*sep='\^'"),
     "one column by spaces": (PLAIN.replace(",", " "), "line 1: the file has one column only, .*sep=' '"),
@@ -210,6 +211,7 @@ def test_a_duplicate_header_is_named(door, plain) -> None:
         pytest.param("400.5,401.0,label\n" + "1.5,2,a\n2.5,3,b\n" * 10, id="wavelengths"),
         pytest.param("label,a,b\n" + "a,x,1\nb,y,2\n" * 10, id="a label called like a column"),
         pytest.param("x,label\n1,a\nx,label\n" + "2,b\n3,a\n" * 10, id="the header once more"),
+        pytest.param("2019,2020,b,label\n" + "1.5,2,a,a\n2.5,3,b,c\n" * 10, id="years, and a level's name"),
         pytest.param("label\n" + "a b c\nb c d\n" * 10, id="one column of words"),
     ],
 )

@@ -87,6 +87,16 @@ def test_a_folder_that_is_none_is_named_before_time_is_spent(
 
 
 @covers("folders", FIT)
+@pytest.mark.parametrize("argument", ["--out", "--run-dir"])
+def test_links_in_a_circle_are_no_path(
+    train: Path, tmp_path: Path, spends_no_time: None, argument: str
+) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    code, said = command([*fit_arguments(train, tmp_path / "model"), argument, str(tmp_path / "loop")])
+    assert (code, "which is no path: " in said) == (2, True), said
+
+
+@covers("folders", FIT)
 def test_a_run_folder_that_cannot_be_written_is_named_before_time_is_spent(
     train: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

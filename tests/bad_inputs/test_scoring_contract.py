@@ -135,7 +135,7 @@ CELLS: dict[str, list[tuple[Any, Any, str | None]]] = {
         ("1990-01-02", 631238400.0, "changed_dtype"), ("01/02/1990", None, "unparseable"),
         (631238400, None, "unparseable"), (pd.NaT, None, "new_missing"),
         (dt.date(1990, 1, 2), 631238400.0, None),
-        (pd.Timestamp("1990-01-02", tz="Asia/Tokyo"), 631206000.0, None),
+        (pd.Timestamp("1990-01-02", tz="Asia/Tokyo"), 631206000.0, "changed_zone"),
     ],
     "took": [
         ("0 days 00:00:07", 7.0, "changed_dtype"), ("00:07", 420.0, "changed_dtype"),

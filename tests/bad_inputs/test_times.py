@@ -9,6 +9,7 @@ import pytest
 from bad_input_rows import FIT, PREDICT, SCORE, covers  # type: ignore[import-not-found]
 from front_door import cells_of, column_of, counted, small_table  # type: ignore[import-not-found]
 
+from tabular_automl.core.errors import SchemaError
 from tabular_automl.core.schema import Kind
 
 N = 80
@@ -39,6 +40,7 @@ KINDS = {
     "text with a zone": TOKYO.map(lambda moment: moment.isoformat()),
     "day first": DAYS.dt.strftime("%d/%m/%Y %H:%M:%S"),
 }
+ZONED = {"aware": N, "aware in UTC": N, "mixed": N // 2, "Arrow aware": N, "text with a zone": N}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +74,37 @@ def test_every_type_is_understood_whatever_training_saw(door, naive) -> None:
         for file in files:
             scored, deviations = door.score(model, file)
             np.testing.assert_allclose(scored, expected, rtol=1e-9)
-            assert set(deviations) <= {("when", "changed_dtype")}
+            assert set(deviations) <= {("when", "changed_dtype"), ("when", "changed_zone")}
+            assert deviations.get(("when", "changed_zone")) == ZONED.get(kind)
+
+
+@covers("points in time", PREDICT, SCORE)
+def test_a_zone_that_comes_or_goes_is_counted(door) -> None:
+    """Whether times carried a zone is part of the contract; those without one are taken as UTC."""
+    local = TOKYO.dt.tz_localize(None)
+    for seen, now in ((TOKYO, local), (local, TOKYO)):
+        model = door.fit(small_table().assign(when=seen))
+        assert column_of(model, "when").zoned is (seen is TOKYO)
+        for cells in (now, now.astype(object), now.astype(str), now.astype("category")):
+            rows = small_table().assign(when=cells)
+            door.numbers(model, rows)
+            assert counted(model.schema_report_)["when", "changed_zone"] == N
+            with pytest.raises(SchemaError, match=r"'when': 100\.0% .*changed_zone, such as .*UTC"):
+                model.predict(rows, max_deviating_share=0.5)
+        assert door.score(model, small_table().assign(when=now).to_csv(index=False))[1] == {
+            ("when", "changed_zone"): N
+        }
+        assert door.score(model, small_table().assign(when=seen).to_csv(index=False))[1] == {}
+
+
+@covers("points in time", FIT, PREDICT)
+def test_where_training_saw_both_no_zone_is_expected(door) -> None:
+    table = small_table().assign(when=KINDS["mixed"])
+    model = door.fit(table)
+    assert column_of(model, "when").zoned is None
+    for values in (DAYS, TOKYO):
+        door.numbers(model, table.assign(when=values))
+        assert ("when", "changed_zone") not in counted(model.schema_report_)
 
 
 @covers("points in time", PREDICT, SCORE)

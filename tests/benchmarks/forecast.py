@@ -121,7 +121,9 @@ def cases_of(all_of: Candidates) -> Iterator[Case]:
                 base = first_at_half_time(all_of.families[:n_first], all_of.seconds[:n_first])
                 if base is None or doublings < LEAST_DOUBLINGS:
                     continue
-                told = gain_of_later(first(seen, n_first), base, all_of.seconds[:n_first], split)
+                seconds = all_of.seconds[:n_first]
+                behind = math.log2(seconds.sum() / seconds[base].sum())
+                told = gain_of_later(first(seen, n_first), base, behind, split)
                 if told is not None:
                     came = gain_of(seen, judge, (n_first, n_then))
                     yield Case(all_of.table, cut, n_first, n_then, doublings, told, came)

@@ -204,6 +204,30 @@ def test_the_place_is_checked_before_the_fit(
     assert asked == {}
 
 
+@pytest.mark.parametrize(
+    ("out", "run_dir"),
+    [("x", "x"), ("x", "x/run"), ("x/y", "x/y/z/run"), ("x/fits", "x"), ("x/scratch", "./x/../x")],
+)
+def test_the_model_and_the_run_folder_are_kept_apart(
+    asked: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    out: str,
+    run_dir: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    assert main(["fit", "t.csv", "--target", "y", "--out", out, "--run-dir", run_dir]) == 2
+    assert "need that place for themselves. Choose another path" in capsys.readouterr().err
+    assert asked == {}
+
+
+def test_a_model_may_be_saved_beside_what_the_run_keeps(asked: dict[str, Any], tmp_path: Path) -> None:
+    main(["fit", "t.csv", "--target", "y", "--out", str(tmp_path / "model"), "--run-dir", str(tmp_path)])
+    assert asked["run_dir"] == str(tmp_path)
+
+
 def test_a_wrong_target_is_one_clean_message(
     train: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

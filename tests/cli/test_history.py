@@ -1,5 +1,6 @@
 import io
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -112,3 +113,20 @@ def test_what_is_no_run_folder_ends_with_2_and_a_damaged_one_with_1(
     (tmp_path / "run.sqlite").write_text("not a database at all" * 100)
     assert main(["history", str(tmp_path)]) == 1
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_names_that_stdout_cannot_hold_are_for_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with RunStore.open(tmp_path / "run") as store:
+        store.begin(RunFacts("p", "d", "f", "log_loss", "roc_auc", 0, {}, {}))
+        store.put_request(Request(Candidate("linear", (), Recipe("linear"), label="größe"), 1))
+    arguments = ["history", str(tmp_path / "run"), "--format", "csv"]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+        assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "Cannot print to standard output: 'ascii' codec can't encode character" in said
+    assert said.endswith("Write to a file instead: --out FILE.\n")
+    assert main([*arguments, "--out", str(tmp_path / "h.csv")]) == 0
+    assert "größe" in (tmp_path / "h.csv").read_text(encoding="utf-8")

@@ -52,6 +52,17 @@ def test_a_usable_prefix_is_part_of_the_first_repeat_or_whole_repeats(plan: Fold
     assert len(set(counted[counted > 0])) <= 1, "every row held out is held out equally often"
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_folds", "expected"),
+    [(800, 8, 1), (35, 8, 1), (1_003, 10, 1), (1_001, 20, 2), (30, 30, 3), (3_000, 200, 20), (10, 1, 1)],
+)
+def test_of_many_folds_it_takes_more_to_say_anything(n_rows: int, n_folds: int, expected: int) -> None:
+    rows = np.arange(n_rows)
+    folds = [Fold(np.setdiff1d(rows, part), part) for part in np.array_split(rows, n_folds)]
+    assert FoldPlan(tuple(folds), "custom").fewest_folds == expected
+    assert FoldPlan((*folds, *folds), "shuffled", n_repeats=2).fewest_folds == expected
+
+
 def test_repeats_are_part_of_the_identity() -> None:
     plan = dealt(3, 2)
     assert plan.digest != FoldPlan(plan.first_repeat, "shuffled").digest

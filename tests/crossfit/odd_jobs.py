@@ -41,6 +41,24 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class Printing:
+    """Print, and write where native code prints."""
+
+    def run(self, should_stop: Callable[[], bool]) -> None:
+        sys.stdout.write("printed\n")
+        sys.stdout.flush()
+        os.write(1, b"written\n")
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Return what the descriptors of stdin, stdout and stderr are."""
+
+    def run(self, should_stop: Callable[[], bool]) -> list[str]:
+        return [str(Path(f"/proc/self/fd/{number}").readlink()) for number in range(3)]
+
+
+@dataclass(frozen=True)
 class Spinning:
     """Use up some seconds of CPU time."""
 

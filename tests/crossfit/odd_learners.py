@@ -97,9 +97,16 @@ class OddModel:
         save_state(State({"level": self.level, "rounds": self.rounds, "width": self.width}), folder)
 
 
+class SpeechlessError(Exception):
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
 def _misbehave(behaviour: str, values: dict) -> None:
-    if behaviour == "raise":
-        raise RuntimeError("told to raise")
+    if behaviour in {"raise", "speechless"}:
+        raise RuntimeError("told to raise") if behaviour == "raise" else SpeechlessError
     if behaviour == "exit":
         os._exit(7)
     if behaviour == "sys-exit":
@@ -169,6 +176,31 @@ class Saveless(Odd):
 
     def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
         return FitOutcome(SavelessModel(0.0, 2, 1), np.array([2.0, 1.0]))
+
+
+class Unloadable(Odd):
+    """Fits in one round, and misbehaves when what it saved is loaded."""
+
+    family: ClassVar[str] = "odd_learners:Unloadable"
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        return FitOutcome(UnloadableModel(str(dict(params)["behaviour"])), np.ones(1))
+
+    def load(self, folder: Path) -> FittedModel:
+        _misbehave(load_state(folder).facts["behaviour"], {})
+        return OddModel(0.0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class UnloadableModel:
+    behaviour: str
+    rounds: int = 1
+
+    def predict(self, X: FloatArray, rounds: int | None = None) -> FloatArray:
+        return np.zeros((len(X), 1))
+
+    def save(self, folder: Path, rounds: int | None = None) -> None:
+        save_state(State({"behaviour": self.behaviour}), folder)
 
 
 class Dreamer(Odd):

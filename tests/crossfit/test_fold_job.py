@@ -104,6 +104,16 @@ def test_truths_of_numpy_become_those_of_python(job):
         assert {type(report.complete), type(report.given_up)} == {bool}
 
 
+def test_of_a_very_long_error_the_middle_is_left_out(job):
+    found = replace(job, matrix=Path("many" * 50_000)).run(never)
+    assert isinstance(found, JobFailure)
+    assert found.reason.startswith("OSError: ")
+    assert "characters left out" in found.reason
+    assert len(found.reason) < 2_100
+    assert found.detail.startswith("Traceback")
+    assert len(found.detail) < 20_100
+
+
 def test_a_worker_tells_the_digest_of_the_model(job):
     report = job.run(never)
     assert report.digest == model_digest(report.folder)
@@ -113,6 +123,17 @@ def test_a_learner_that_saves_nothing_has_failed(job):
     found = replace(job, candidate=Candidate("odd_learners:Saveless", (), Recipe("ordinal"))).run(never)
     assert isinstance(found, JobFailure)
     assert "odd_learners:Saveless saved no model" in found.reason
+    assert not job.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"), [("raise", "RuntimeError: told to raise"), ("sys-exit", "SystemExit: 3")]
+)
+def test_a_model_that_cannot_be_loaded_has_failed(job, behaviour, reason):
+    one = replace(candidate(behaviour), family="odd_learners:Unloadable")
+    found = replace(job, candidate=one).run(never)
+    assert isinstance(found, JobFailure)
+    assert found.reason == reason
     assert not job.folder.exists()
 
 

@@ -74,10 +74,45 @@ def test_a_disk_that_fills_up_costs_what_finds_no_room(tmp_path, one_worker, mon
         assert told.runs()["state"].tolist() == ["finished"]
         assert told.candidates()["state"].tolist() == ["fitted", "failed", "failed"]
         assert told.failures()["traceback"].str.contains(os.strerror(errno.ENOSPC)).all()
+        (warning,) = told.events().query("is_warning")["message"]
+        assert f"The disk of {disk / 'run'} is full, so that fits are lost. Free some space" in warning
         (disk / "filler").unlink()
         assert_same(fit_all(disk / "run", one_worker), expected)
         made_by = told.folds().groupby("key")["run"].unique().map(list).to_dict()
         assert made_by == {LINEAR.key: [1], WANTED[1].key: [2], WANTED[2].key: [2]}
+
+
+@pytest.mark.parametrize(
+    ("run_dir", "way_out"), [("run", "again with the same run_dir, which goes on"), (None, "or set TMPDIR")]
+)
+def test_that_the_disk_is_full_is_said_once(tmp_path, one_worker, run_dir, way_out, monkeypatch):
+    monkeypatch.setattr(run_folder, "FULL_BYTES", 10**18)
+    reason = f"OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}"
+    problem = make_problem()
+    with open_runtime(problem, one_worker, run_dir=run_dir and tmp_path / run_dir) as runtime:
+        runtime.failed(Failure(LINEAR, 0, "ValueError: told to raise", 0.1))
+        told = RunHistory(runtime.store.root)
+        assert not told.events()["is_warning"].any()
+        runtime.failed(Failure(LINEAR, 0, reason, 0.1))
+        runtime.failed(Failure(LINEAR, None, "RuntimeError: cannot save", 0.1), reason, stage="weigh")
+        (warning,) = told.events().query("is_warning")["message"]
+    assert "is full, so that fits are lost. Free some space and start again" in warning
+    assert f"The disk of {runtime.store.root} is" in warning
+    assert way_out in warning
+
+
+def test_a_disk_of_a_learners_own_is_not_taken_for_that_of_the_run_folder(tmp_path, one_worker, monkeypatch):
+    monkeypatch.setattr(run_folder, "FULL_BYTES", 0)
+    with open_runtime(make_problem(), one_worker, run_dir=tmp_path) as runtime:
+        for name in ("a", "b"):
+            reason = f"OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: '/dev/shm/{name}'"
+            runtime.failed(Failure(LINEAR, 0, reason, 0.1), "its traceback")
+        (warning,) = RunHistory(tmp_path).events().query("is_warning")["message"]
+        assert warning.startswith("A disk is full, so that fits are lost (OSError")
+        assert "'/dev/shm/a'). Free some space and start again" in warning
+        runtime.failed(Failure(LINEAR, 0, "sqlite3.OperationalError: database or disk is full", 0.1))
+        warnings = RunHistory(tmp_path).events().query("is_warning")["message"]
+    assert f"The disk of {tmp_path} is full" in warnings.tolist()[-1]
 
 
 def test_a_full_disk_costs_no_record(tmp_path, monkeypatch):
@@ -125,7 +160,7 @@ def test_what_a_killed_run_left_can_be_looked_into_where_nothing_can_be_written(
     shutil.copytree(tmp_path / "run", tmp_path / "left")
     store.close()
     assert (tmp_path / "left" / "run.sqlite-wal").stat().st_size > 0
-    for name in ("run.sqlite-shm", "lock.sqlite"):
+    for name in ("run.sqlite-shm", "lock.sqlite", "run.lock"):
         (tmp_path / "left" / name).unlink(missing_ok=True)
     with read_only(tmp_path / "left"):
         assert RunHistory(tmp_path / "left").events()["message"].tolist() == ["killed after this"]

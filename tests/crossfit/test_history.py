@@ -90,6 +90,8 @@ def test_folds_and_curves_tell_of_every_fit(told):
     assert one[one["fold"] == 0]["round"].tolist() == list(range(1, folds["rounds"][0] + 1))
     with pytest.raises(InputError, match=r"no fit of a candidate 'linear/yours'"):
         history.curves("linear/yours")
+    with pytest.raises(InputError, match=r"candidate is \['linear/mine'\]\. Give the name or the key of one"):
+        history.curves(["linear/mine"])
 
 
 def test_failures_come_with_their_traceback(told):
@@ -122,6 +124,9 @@ def test_events_and_environment_are_of_their_run(told):
     assert not history.environment(1)["name"].str.contains("Odd").any()
     with pytest.raises(InputError, match=r"has no run 3\. There are: \[1, 2\]"):
         history.environment(3)
+    with pytest.raises(InputError, match=r"has no run \[1 2\]\. There are: \[1, 2\]"):
+        history.environment(np.array([1, 2]))
+    assert history.environment(np.int64(2)).equals(history.environment(2))
 
 
 def test_a_run_can_be_looked_into_while_it_works(one_worker, tmp_path):
@@ -173,7 +178,15 @@ def test_what_is_no_run_folder_is_refused(tmp_path, make, match):
 
 @pytest.mark.parametrize("what", [None, 3, b"run"])
 def test_what_is_no_path_is_refused(what):
-    with pytest.raises(InputError, match=r"run_dir is .*, not a folder\. Give the run_dir of a fit"):
+    with pytest.raises(InputError, match=r"run_dir is .*, which is no path: .*\. Give one such as"):
+        ta.history(what)
+
+
+@pytest.mark.parametrize(
+    ("what", "error"), [("~nosuchuser/run", InputError), ("a\0b", InputError), ("x" * 300, StoreError)]
+)
+def test_a_name_that_no_folder_can_have_is_refused(what, error):
+    with pytest.raises(error, match=r"is no path: |cannot be read: "):
         ta.history(what)
 
 

@@ -25,6 +25,7 @@ N_FOLDS = 4
         ("abort", "signal 6"),
         ("nan-curve", "1 of 5 values of the held-out loss are NaN or infinite"),
         ("nothing", "AttributeError: 'NoneType' object"),
+        ("speechless", "SpeechlessError: (its text cannot be had)"),
         ("wide", "held-out predictions have shape (30, 2), not (30, 1)"),
     ],
 )
@@ -41,6 +42,16 @@ def test_a_misbehaving_learner_costs_its_candidate_only(two_workers, behaviour, 
         assert isinstance(fit, CrossFit)
         assert len(fit.folds) == N_FOLDS
         assert np.isfinite(fit.predictions).all()
+
+
+def test_a_model_that_ends_its_process_when_loaded_costs_its_candidate_only(two_workers):
+    problem = make_problem()
+    wanted = [candidate(), replace(candidate("abort"), family="odd_learners:Unloadable")]
+    with open_runtime(problem, two_workers, count=2) as runtime:
+        fit, failure = cross_fit((Request(one, N_FOLDS) for one in wanted), problem, runtime)
+    assert isinstance(fit, CrossFit)
+    assert isinstance(failure, Failure)
+    assert "signal 6" in failure.reason
 
 
 def test_a_time_limit_ends_one_that_hears_nothing_also_where_counts_bound_the_run(two_workers):

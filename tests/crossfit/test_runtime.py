@@ -1,3 +1,4 @@
+import shutil
 import signal
 import threading
 from dataclasses import replace
@@ -13,7 +14,7 @@ from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.options import Options
 from tabular_automl.core.progress import Event
-from tabular_automl.crossfit import Request, Runtime, cross_fit, matrix_file, refit
+from tabular_automl.crossfit import Request, Runtime, cross_fit, load_models, matrix_file, refit
 from tabular_automl.crossfit.fold_job import FitJob
 from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 from tabular_automl.testing import FakeClock
@@ -98,6 +99,7 @@ def test_a_run_folder_keeps_fits_and_nothing_that_can_be_made_again(one_worker, 
     assert {path.name for path in (tmp_path / "run ü").iterdir()} == {
         "run.sqlite",
         "lock.sqlite",
+        "run.lock",
         "fits",
     }
 
@@ -126,6 +128,20 @@ def test_outside_the_main_thread_signal_handlers_stay(one_worker):
     thread.start()
     thread.join()
     assert handlers == [before]
+
+
+def test_a_run_folder_that_has_gone_is_named(one_worker, tmp_path):
+    problem, request = make_problem(), Request(Candidate("linear", (), Recipe("linear")), 2)
+
+    def fit():
+        with open_runtime(problem, one_worker, run_dir=tmp_path / "run") as runtime:
+            (made,) = cross_fit(iter([request]), problem, runtime)
+            assert isinstance(made, CrossFit)
+            shutil.rmtree(runtime.store.root)
+            load_models("linear", [fold.folder for fold in made.folds])
+
+    with pytest.raises(StoreError, match=r"run has gone while a run worked in it\. Start again, and leave"):
+        fit()
 
 
 class Interrupted(InProcessWorkers):

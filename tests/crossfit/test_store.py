@@ -1,4 +1,3 @@
-import os
 import shutil
 import sqlite3
 import subprocess
@@ -16,10 +15,10 @@ from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.crossfit import FoldFit
 from tabular_automl.core.errors import StoreError
 from tabular_automl.core.progress import Event
-from tabular_automl.crossfit import Request, RunStore, cross_fit, given_up_key
+from tabular_automl.crossfit import Request, RunStore, cross_fit, given_up_key, run_folder
 from tabular_automl.crossfit import store as store_module
+from tabular_automl.crossfit.folder_lock import is_held
 from tabular_automl.crossfit.model_files import model_digest
-from tabular_automl.crossfit.run_folder import is_held
 from tabular_automl.testing import FAKE_FAMILY
 
 
@@ -124,6 +123,43 @@ def _refuse_fits(path, iterdir):
     return iterdir(path)
 
 
+@pytest.mark.parametrize("harm", ["file", "link", "dangling link"])
+def test_what_is_no_folder_makes_room_for_one(tmp_path, harm):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "x").touch()
+    run_dir = tmp_path / "run"
+    RunStore.open(run_dir).close()
+    for path in (run_dir / "scratch", run_dir / "fits" / "orphan"):
+        if harm == "file":
+            path.write_text("file")
+        else:
+            path.symlink_to(tmp_path / ("kept" if harm == "link" else "nowhere"))
+    with RunStore.open(run_dir) as store:
+        assert list(store.fits.iterdir()) == list(store.scratch.iterdir()) == []
+        assert not store.scratch.is_symlink()
+    assert (tmp_path / "kept" / "x").exists()
+
+
+@pytest.mark.parametrize("harm", ["file", "link"])
+def test_a_fit_is_made_again_where_something_else_has_its_place(tmp_path, one_worker, harm):
+    problem, wanted = make_problem(), Request(Candidate(FAKE_FAMILY, (), Recipe("ordinal")), 2)
+
+    def fit():
+        with open_runtime(problem, one_worker, run_dir=tmp_path / "run") as runtime:
+            return next(cross_fit(iter([wanted]), problem, runtime))
+
+    whole = fit()
+    for fold in whole.folds:
+        shutil.rmtree(fold.folder.parent)
+        if harm == "file":
+            fold.folder.parent.write_text("")
+        else:
+            fold.folder.parent.symlink_to(tmp_path)
+    np.testing.assert_array_equal(fit().predictions, whole.predictions)
+    assert all(fold.folder.is_dir() for fold in whole.folds)
+    assert (tmp_path / "run").is_dir()
+
+
 def test_two_runs_in_one_folder_are_refused(tmp_path):
     with RunStore.open(tmp_path), pytest.raises(StoreError, match="in use by another run"):
         RunStore.open(tmp_path)
@@ -155,41 +191,22 @@ def test_a_temporary_store_leaves_nothing():
     assert not root.exists()
 
 
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"cannot be written.*Choose another run_dir"):
-        RunStore.open(tmp_path / "file" / "run")
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_refused(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(StoreError, match="cannot be written"):
-        RunStore.open(tmp_path)
-
-
-def test_a_full_disk_is_refused(tmp_path):
-    with pytest.raises(StoreError, match=r"MB free, but this run needs about .* MB"):
-        RunStore.open(tmp_path, needed_bytes=10**18)
-
-
-def test_a_folder_with_other_things_is_refused(tmp_path):
-    (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(StoreError, match=r"no run folder: it holds 'thesis.tex'"):
-        RunStore.open(tmp_path)
-
-
-def test_a_strange_database_is_refused(tmp_path):
-    (tmp_path / "run.sqlite").write_text("not a database at all" * 100)
-    with pytest.raises(StoreError, match="not the database of a run folder"):
-        RunStore.open(tmp_path)
-
-
-def test_an_unknown_format_is_refused(tmp_path):
-    with RunStore.open(tmp_path) as store:
-        store._connection.execute("UPDATE facts SET value = '999' WHERE name = 'format'")
-    with pytest.raises(StoreError, match="format '999'"):
-        RunStore.open(tmp_path)
+@pytest.mark.parametrize("harm", ["missing", "empty", "without its log"])
+def test_a_run_folder_without_its_database_keeps_its_fits(tmp_path, harm):
+    path, put_back = tmp_path / "run" / "run.sqlite", tmp_path / "whole"
+    with RunStore.open(tmp_path / "run") as store:
+        fit = stored_fit(store)
+        header = path.read_bytes()  # all the rest is in the log by now
+    shutil.copy(path, put_back)
+    path.unlink()
+    if harm != "missing":
+        path.write_bytes(b"" if harm == "empty" else header)
+    with pytest.raises(StoreError, match=r"run\.sqlite is missing or empty, but 'fits' is there\. Put the"):
+        RunStore.open(tmp_path / "run")
+    assert path.exists() == (harm != "missing")
+    shutil.copy(put_back, path)
+    with RunStore.open(tmp_path / "run") as store:
+        assert store.lookup(fit.key) is not None
 
 
 def test_a_run_can_be_read_while_it_works(tmp_path):
@@ -204,7 +221,7 @@ def test_a_run_can_be_read_while_it_works(tmp_path):
             other.execute("COMMIT")
             assert other.execute("SELECT count(*) FROM fold_fits").fetchone() == (2,)
     # A folder at rest is a single database, without a log beside it.
-    assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "lock.sqlite", "fits"}
+    assert {path.name for path in tmp_path.iterdir()} == {"run.sqlite", "lock.sqlite", "run.lock", "fits"}
 
 
 def test_a_reader_at_the_end_costs_nothing(tmp_path):
@@ -353,32 +370,6 @@ def test_a_store_lets_go_of_its_folder_whatever_happens(tmp_path, durable, error
         assert again.lookup(fit.key) is not None
 
 
-def test_what_killed_runs_left_among_temporary_folders_is_removed_after_a_while(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names = ["left", "held", "young", "strange"]
-    folders = {name: tmp_path / f"tabular_automl-{name}" for name in names}
-    with RunStore.open(folders["held"]):
-        for folder in folders.values():
-            folder.mkdir(exist_ok=True)
-        for name in ("left", "young"):
-            RunStore.open(folders[name]).close()
-        (folders["strange"] / "thesis.tex").write_text("years of work")
-        (tmp_path / "tabular_automl-link").symlink_to(folders["left"])
-        for name in ("left", "held", "strange"):
-            for path in (*folders[name].iterdir(), folders[name]):
-                os.utime(path, (0, 0))
-        RunStore.open(None).close()
-        left = {path.name.removeprefix("tabular_automl-") for path in tmp_path.iterdir()}
-        assert left == {"held", "young", "strange", "link"}
-
-
-def test_the_top_folder_of_a_disk_is_a_run_folder_as_any(tmp_path):
-    (tmp_path / "lost+found").mkdir()
-    with RunStore.open(tmp_path):
-        pass
-    assert (tmp_path / "lost+found").is_dir()
-
-
 def test_a_curve_of_other_numbers_answers_no_lookup(tmp_path):
     with RunStore.open(tmp_path) as store:
         fit = stored_fit(store)
@@ -387,50 +378,15 @@ def test_a_curve_of_other_numbers_answers_no_lookup(tmp_path):
         assert store.lookup(fit.key) is None
 
 
-def test_what_lies_beside_a_run_is_known(tmp_path):
-    for name in ("studies.sqlite", "studies.sqlite-journal", "studies.sqlite-wal", "studies.sqlite-shm"):
-        (tmp_path / name).write_text("another database")
-    with RunStore.open(tmp_path):
-        pass
-    assert (tmp_path / "studies.sqlite").read_text() == "another database"
-
-
-def test_a_damaged_database_is_refused(tmp_path):
-    with RunStore.open(tmp_path) as store:
-        for number in range(200):
-            store.put_event(Event("fit", "x" * 500, number))
-    path = tmp_path / "run.sqlite"
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(StoreError, match=r"run.sqlite is not the database of a run folder, or damaged"):
-        RunStore.open(tmp_path)
-    path.write_bytes(whole[:9_000] + b"\xff" * 20_000 + whole[29_000:])
-    with pytest.raises(StoreError, match=r"run.sqlite is not the database of a run folder, or damaged"):
-        RunStore.open(tmp_path)
-    path.write_bytes(whole)
+def test_a_database_that_another_program_reads_is_not_taken_for_one_of_a_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_folder, "BUSY_SECONDS", 0.0)
     RunStore.open(tmp_path).close()
-
-
-def test_somebody_elses_database_is_refused_untouched(tmp_path):
-    connection = sqlite3.connect(tmp_path / "run.sqlite")
-    connection.execute("CREATE TABLE songs (title TEXT)")
-    connection.close()
-    before = (tmp_path / "run.sqlite").read_bytes()
-    with pytest.raises(StoreError, match=r"it has other tables, as 'songs'"):
-        RunStore.open(tmp_path)
-    assert (tmp_path / "run.sqlite").read_bytes() == before
-
-
-def test_a_folder_of_an_earlier_format_is_refused_untouched(tmp_path):
-    connection = sqlite3.connect(tmp_path / "run.sqlite")
-    connection.execute("CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)")
-    connection.execute("INSERT INTO facts VALUES ('format', '2')")
-    connection.commit()
-    connection.close()
-    before = (tmp_path / "run.sqlite").read_bytes()
-    with pytest.raises(StoreError, match=r"has format '2', but this version reads '3'. Choose another"):
-        RunStore.open(tmp_path)
-    assert (tmp_path / "run.sqlite").read_bytes() == before
+    with reader(tmp_path) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM fold_fits").fetchone()
+        with pytest.raises(StoreError, match=r"Another program has .*run\.sqlite open\. Close it there, or"):
+            RunStore.open(tmp_path)
+    RunStore.open(tmp_path).close()
 
 
 def test_what_is_no_unicode_can_be_recorded(tmp_path):

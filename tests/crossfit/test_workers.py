@@ -12,7 +12,7 @@ from odd_jobs import Environment, Holding, Imported, LastWords, ProcessId, Until
 from waiting import eventually, finished_by, results_of, wait_for_free  # type: ignore[import-not-found]
 
 from tabular_automl.core.budget import Budget
-from tabular_automl.core.errors import TabularAutoMLError
+from tabular_automl.core.errors import InputError, TabularAutoMLError
 from tabular_automl.crossfit import process_workers, start_workers
 from tabular_automl.crossfit.in_process_workers import InProcessWorkers
 from tabular_automl.crossfit.process_workers import MOST_STILLBORN, ProcessWorkers
@@ -211,15 +211,83 @@ def test_a_worker_is_ready_when_it_has_imported_what_its_families_need():
         assert results_of(workers, 1)[ticket] == ["lightgbm", "xgboost"]
 
 
+def test_no_more_workers_start_at_a_time_than_there_are_cores(monkeypatch):
+    monkeypatch.setattr(process_workers, "available_cores", lambda: 1)
+    with ProcessWorkers(3, families=()) as workers:
+        for n_ready in range(3):
+            assert (workers.n_slots, len(workers.process_ids)) == (3, n_ready + 1)
+            wait_for_free(workers, n_ready + 1)
+            assert workers.wait(0.0) == []
+        assert len(workers.process_ids) == 3
+
+
+IN_A_WORKER = """
+import os, sys
+sys.path.insert(0, {here!r})
+from odd_jobs import Descriptors, Printing
+from waiting import results_of, wait_for_free
+from tabular_automl.core.budget import Budget
+from tabular_automl.crossfit import start_workers
+
+streams = sys.stdout, sys.stderr
+{before}
+spoilt = sys.stdout, sys.stderr
+with start_workers(Budget(60.0, None, 1), families=()) as workers:
+    wait_for_free(workers, 1)
+    workers.submit({job})
+    (result,) = results_of(workers, 1).values()
+same = (sys.stdout, sys.stderr) == spoilt
+sys.stdout, sys.stderr = streams
+{after}
+"""
+
+
+def in_a_worker(job: str, before: str = "", after: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Run a job in a worker of a process of its own, and some code before and after it."""
+    code = IN_A_WORKER.format(here=str(Path(__file__).parent), job=job, before=before, after=after)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)  # noqa: S603 - our own code
+
+
+def test_what_is_printed_in_a_worker_goes_to_stderr():
+    shown = in_a_worker("Printing()", after="print('result')")
+    assert shown.stdout.split() == [b"result"]
+    assert sorted(shown.stderr.split()) == [b"printed", b"written"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "sys.stdout = sys.stderr = None",
+        "sys.stdout = sys.stderr = open(os.devnull, 'w'); sys.stdout.close()",
+    ],
+    ids=["none", "closed"],
+)
+def test_workers_start_whatever_the_standard_streams_are(spoil):
+    in_a_worker("Printing()", spoil, "assert same")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_workers_start_where_standard_output_is_full():
+    in_a_worker(
+        "Printing()", "sys.stdout = open('/dev/full', 'w'); print('no room')", "assert same; os._exit(0)"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the system does not say what is open")
+def test_where_standard_descriptors_are_closed_no_file_gets_their_numbers():
+    after = "null = [os.devnull] * 3; os._exit(0 if [result, Descriptors().run(None)] == [null, null] else 1)"
+    in_a_worker("Descriptors()", "os.closerange(0, 3)", after)
+
+
 def test_workers_that_never_start_are_given_up(monkeypatch):
-    monkeypatch.setattr(process_workers, "_serve", _exit_at_once)
+    monkeypatch.setattr(process_workers, "serve_jobs", _exit_at_once)
     with ProcessWorkers(2) as workers, pytest.raises(TabularAutoMLError, match=r"exit code 5 .* n_jobs=1"):
         wait_for_free(workers, 2)
 
 
 def test_workers_that_cannot_be_replaced_do_not_end_those_that_work(own_pool, monkeypatch):
     busy, victim = own_pool.submit(UntilStopped()), own_pool.submit(ProcessId(600))
-    monkeypatch.setattr(process_workers, "_serve", _exit_at_once)
+    monkeypatch.setattr(process_workers, "serve_jobs", _exit_at_once)
     own_pool.kill(victim)
     eventually(lambda: own_pool.wait(0.1) == [] and own_pool._stillborn >= MOST_STILLBORN)
     own_pool.kill(busy)
@@ -282,15 +350,23 @@ def _alive(process_id: int) -> bool:
     ("limit", "max_candidates", "n_jobs", "kind"),
     [
         (None, None, 1, InProcessWorkers),
-        (9.0, 2, 1, InProcessWorkers),
+        (9.0, 2, 1, ProcessWorkers),
         (9.0, None, 1, ProcessWorkers),
         (None, 2, 2, ProcessWorkers),
     ],
 )
-def test_only_a_single_job_that_no_clock_bounds_runs_in_this_process(limit, max_candidates, n_jobs, kind):
+def test_only_a_single_job_without_a_time_limit_runs_in_this_process(limit, max_candidates, n_jobs, kind):
     with start_workers(Budget(limit, max_candidates, n_jobs), families=()) as workers:
         assert type(workers) is kind
         assert workers.n_slots == n_jobs
+
+
+def test_a_learner_of_the_script_itself_is_refused_where_processes_would_not_find_it():
+    own = ("lightgbm", "__main__:Own")
+    with pytest.raises(InputError, match=r"'__main__:Own' is defined in the script .* Put it into a module"):
+        start_workers(Budget(None, 3, 2), own)
+    with start_workers(Budget(None, 3, 1), own) as workers:
+        assert isinstance(workers, InProcessWorkers)
 
 
 def test_one_job_runs_in_this_process():

@@ -17,6 +17,8 @@ from tabular_automl.core.metrics import METRICS
 from tabular_automl.core.task import TaskKind
 from tabular_automl.ensemble.choose import Chosen
 from tabular_automl.ensemble.forecast import (
+    SPREAD,
+    TYPICAL_GAIN,
     Gain,
     extrapolate,
     first_at_half_time,
@@ -49,7 +51,7 @@ def chosen_of(pool: Pool, families: tuple[str, ...], seconds: float = 1.0) -> Ch
         for number, (family, predictions) in enumerate(zip(families, pool.predictions, strict=True))
     )
     n = len(fits)
-    return Chosen(fits, np.full(n, 1 / n), pool, n, pool.n_rows)
+    return Chosen(fits, np.full(n, 1 / n), pool, fits, pool.n_rows)
 
 
 def families_of(n: int) -> tuple[str, ...]:
@@ -104,12 +106,10 @@ def test_the_noisier_a_gain_the_nearer_to_the_usual_and_the_wider() -> None:
 
 
 def test_later_candidates_that_helped_promise_more_than_copies() -> None:
-    base, costs = np.array([0, 1, 2]), np.ones(6)
-    helping = gain_of_later(noisy([1.0] * 6), base, costs, 0)
+    base = np.array([0, 1, 2])
+    helping = gain_of_later(noisy([1.0] * 6), base, 1.0, 0)
     firsts = noisy([1.0] * 3)
-    copies = gain_of_later(
-        replace(firsts, predictions=np.tile(firsts.predictions, (2, 1, 1))), base, costs, 0
-    )
+    copies = gain_of_later(replace(firsts, predictions=np.tile(firsts.predictions, (2, 1, 1))), base, 1.0, 0)
     assert helping is not None
     assert copies is not None
     # The mean of six has a noise of 1 / sqrt(6) where that of three has 1 / sqrt(3).
@@ -125,7 +125,7 @@ def test_candidates_that_are_lucky_on_the_rows_promise_nothing() -> None:
         # What they add to the first candidate has nothing to do with the target.
         later = pool.predictions[0] + 0.3 * np.random.default_rng(100 + seed).normal(size=(20, 200, 1))
         both = replace(pool, predictions=np.concatenate([pool.predictions, later]))
-        gain = gain_of_later(both, base, np.ones(21), 0)
+        gain = gain_of_later(both, base, np.log2(21), 0)
         assert gain is not None
         told.append(gain.value)
         seeming.append(1 - both.loss(weights_of(both)) / pool.loss(weights_of(pool)))
@@ -135,7 +135,7 @@ def test_candidates_that_are_lucky_on_the_rows_promise_nothing() -> None:
 
 def test_a_gain_is_told_per_doubling() -> None:
     pool, base = noisy([1.0] * 6), np.array([0, 1, 2])
-    one, two = (gain_of_later(pool, base, costs, 0) for costs in (np.ones(6), np.array([1, 1, 1, 3, 3, 3.0])))
+    one, two = (gain_of_later(pool, base, doublings, 0) for doublings in (1.0, 2.0))
     assert one is not None
     assert two is not None
     assert one.value == pytest.approx(2 * two.value)
@@ -162,6 +162,87 @@ def test_it_says_when_there_are_too_few(families: tuple[str, ...]) -> None:
     found = forecast(chosen_of(pool, families), score_of(pool), COUNTED)
     assert found.extrapolations == ()
     assert "cannot be told: only 3 candidates of" in str(found)
+
+
+def with_pruned(chosen: Chosen, n_pruned: int, *, first: bool = False, unjudged: bool = False) -> Chosen:
+    """Add candidates of the last family that the search left on their first fold, after or before others."""
+    last = chosen.fits[-1]
+    left = tuple(
+        replace(
+            last,
+            candidate=replace(last.candidate, params=freeze_params({"number": 100 + number})),
+            rows=last.rows[:9],
+            predictions=last.predictions[:9],
+            pruned="it cannot improve the ensemble",
+            unjudged=unjudged,
+        )
+        for number in range(n_pruned)
+    )
+    return replace(chosen, tried=(*left, *chosen.tried) if first else (*chosen.tried, *left))
+
+
+def test_pruned_candidates_are_tries_that_brought_nothing() -> None:
+    pool = noisy([1.0] * 3, 1_000)
+    chosen, score = chosen_of(pool, FAMILIES), score_of(pool)
+    assert "only 3 of 4 candidates, of 3 families, were fitted on enough folds" in str(
+        forecast(with_pruned(chosen, 1), score, COUNTED)
+    )
+    found = forecast(with_pruned(chosen, 3), score, COUNTED)
+    assert found.n_candidates == 6
+    nothing = extrapolate(Gain(0.0, 0.0), 2, 1.0, pool.metric)
+    assert found.extrapolations[0].change == pytest.approx(nothing.change)
+    assert -0.002 < nothing.change <= 0
+
+
+def test_pruned_candidates_take_their_share_of_what_the_others_brought() -> None:
+    pool = noisy([1.0] * 6, 1_000)
+    chosen, score = chosen_of(pool, families_of(6)), score_of(pool)
+    alone, more = (forecast(with_pruned(chosen, n), score, COUNTED) for n in (0, 4))
+    assert more.extrapolations[0].change > alone.extrapolations[0].change
+
+
+def test_who_was_not_judged_for_want_of_time_is_no_try() -> None:
+    chosen, score = chosen_of(pool := noisy([1.0] * 6, 1_000), families_of(6)), score_of(pool)
+    alone, more = (forecast(with_pruned(chosen, n, unjudged=True), score, COUNTED) for n in (0, 4))
+    assert more == alone
+
+
+def test_the_ensemble_begins_with_the_first_of_a_family_that_was_not_pruned() -> None:
+    chosen = chosen_of(pool := noisy([1.0, 1.0], 1_000), FAMILIES[:1] * 2)
+    found = forecast(with_pruned(chosen, 4, first=True), score_of(pool), COUNTED)
+    # Three of the six are the base, the first that was weighed among them: a doubling, and one more member.
+    seen = gain_of_later(pool, np.arange(1), 1.0, 0)
+    assert seen is not None
+    assert found.extrapolations[0].change == extrapolate(seen, 2, found.score, pool.metric).change
+
+
+@pytest.mark.parametrize("families", [(), ("prior",)])
+def test_pruned_candidates_alone_tell_nothing(families: tuple[str, ...]) -> None:
+    pool = noisy([1.0] * (len(families) + 1), 100)
+    chosen = with_pruned(chosen_of(pool, (*families, "linear")), 6)
+    without = replace(chosen, fits=chosen.fits[:-1], pool=replace(pool, predictions=pool.predictions[:-1]))
+    found = forecast(
+        replace(without, tried=(*chosen.tried[:-7], *chosen.tried[-6:])), score_of(pool), COUNTED
+    )
+    assert found.reason == "no candidate besides the prior could be weighed"
+
+
+def test_what_a_small_part_of_a_doubling_tells_is_next_to_nothing() -> None:
+    pool = noisy([1.0] * 3, 1_000)
+    part = gain_of_later(pool, np.arange(3), 0.01, 0)
+    assert part is not None
+    assert (part.value, part.error) == (0.0, 0.0)
+    told = extrapolate(part, 2, 1.0, pool.metric)
+    assert told.change == pytest.approx(-TYPICAL_GAIN, rel=0.01)
+    usual = 1.28 * SPREAD
+    assert (told.low, told.high) == pytest.approx((-TYPICAL_GAIN - usual, -TYPICAL_GAIN + usual), rel=0.05)
+
+
+def test_what_ran_on_too_few_folds_is_not_said_to_be_missing() -> None:
+    chosen = with_pruned(chosen_of(noisy([1.0] * 3, 100), FAMILIES), 2)
+    unjudged = replace(chosen, tried=tuple(replace(fit, pruned="") for fit in chosen.tried))
+    told = str(forecast(unjudged, score_of(chosen.pool), COUNTED))
+    assert "only 3 of 5 candidates, of 3 families, were fitted on enough folds" in told
 
 
 def test_the_prior_does_not_count() -> None:

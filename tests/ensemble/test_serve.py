@@ -1,6 +1,7 @@
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,10 +14,12 @@ import tabular_automl as ta
 from tabular_automl.core.candidate import Params
 from tabular_automl.core.crossfit import CrossFit
 from tabular_automl.core.ensemble import FittedMember, Member
-from tabular_automl.core.fitting import FitContext, FitOutcome, Rows
+from tabular_automl.core.errors import TabularAutoMLError
+from tabular_automl.core.fitting import FitContext, FitOutcome, FittedModel, Rows
 from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.task import TaskKind
 from tabular_automl.crossfit.fold_job import ALL_ROWS
+from tabular_automl.crossfit.load_models import load_models
 from tabular_automl.crossfit.refit import refit
 from tabular_automl.ensemble.serve import BAG_ROWS, COPIES, REFIT_SHARE, serve, serves_bag
 from tabular_automl.learners import learner_for
@@ -51,6 +54,23 @@ class LinearFailsRefits(Linear):
         return super().fit(train, held_out, params, context)
 
 
+class LinearFailsLoading(Linear):
+    """Its models can be loaded where they were made, and nowhere later; counts its refits."""
+
+    family: ClassVar[str] = f"{__name__}:LinearFailsLoading"
+    may_load: ClassVar[bool] = True
+    n_refits: ClassVar[int] = 0
+
+    def fit(self, train: Rows, held_out: Rows | None, params: Params, context: FitContext) -> FitOutcome:
+        type(self).n_refits += held_out is None
+        return super().fit(train, held_out, params, context)
+
+    def load(self, folder: Path) -> FittedModel:
+        if not self.may_load:
+            raise OSError("the licence has expired")
+        return super().load(folder)
+
+
 class FailsSecondRefits(FakeLearner):
     """Fails in refits whose seed is odd."""
 
@@ -80,7 +100,8 @@ def served(setting: Any, *fits: CrossFit) -> tuple[dict[str, FittedMember], tupl
     """Serve members of equal weight; return them by the last part of their family's name."""
     members = [Member(fit.candidate, 1 / len(fits)) for fit in fits]
     weighted = [(fit, 1 / len(fits)) for fit in fits]
-    fitted, failures = serve(weighted, setting.problem, setting.runtime)
+    fitted, failures, lost = serve(weighted, setting.problem, setting.runtime)
+    assert lost == ()
     assert [member.member for member in fitted.members] == members
     names = [member.candidate.family.rpartition(":")[2] for member in members]
     return dict(zip(names, fitted.members, strict=True)), failures
@@ -177,6 +198,68 @@ def test_a_member_whose_refits_fail_predicts_with_its_folds_and_says_so_once(ope
     assert len(found["FailsRefits"].models) == (1 if plan == "time-ordered" else len(broken.folds))
     assert sum(shares(found["FailsRefits"], of_refits=False)) == pytest.approx(1.0)
     assert len(shares(found["FakeLearner"], of_refits=True)) == COPIES
+
+
+def test_a_member_that_cannot_be_loaded_is_a_failure_and_the_others_are_weighed_again(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(TaskKind.REGRESSION) as setting:
+        broken, sound, prior = (
+            setting.fit(family) for family in (LinearFailsLoading.family, FAKE_FAMILY, "prior")
+        )
+        without = setting.weigh(sound, prior)
+        monkeypatch.setattr(LinearFailsLoading, "may_load", False)
+        monkeypatch.setattr(LinearFailsLoading, "n_refits", 0)
+        weighed = setting.weigh(broken, sound, prior)
+        assert [(failure.candidate, failure.reason) for failure in weighed.failures] == [
+            (broken.candidate, "its models cannot be loaded: OSError: the licence has expired")
+        ]
+        assert LinearFailsLoading.n_refits == 0
+        assert (weighed.ensemble, weighed.score) == (without.ensemble, without.score)
+        with pytest.raises(TabularAutoMLError, match=r"Every candidate failed \(1\).*licence has expired"):
+            setting.weigh(broken)
+
+
+def test_where_all_but_the_prior_were_pruned_or_cannot_be_loaded_the_prior_is_left(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(TaskKind.REGRESSION) as setting:
+        broken, prior, linear = (
+            setting.fit(family) for family in (LinearFailsLoading.family, "prior", "linear")
+        )
+        pruned = [
+            replace(linear, candidate=replace(linear.candidate, level=level), pruned="it cannot help")
+            for level in range(1, 7)
+        ]
+        monkeypatch.setattr(LinearFailsLoading, "may_load", False)
+        weighed = setting.weigh(broken, prior, *pruned)
+    assert [member.candidate for member in weighed.ensemble.members] == [prior.candidate]
+    assert weighed.forecast.reason == "no candidate besides the prior could be weighed"
+
+
+def test_what_fails_again_when_others_are_chosen_is_told_once(
+    opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(family: str, folders: Sequence[Path]) -> tuple[FittedModel, ...]:
+        # One model of it can be loaded, but not all.
+        if family == "lightgbm" and len(folders) > 1:
+            raise OSError("damaged")
+        return load_models(family, folders)
+
+    with opened(TaskKind.REGRESSION) as setting:
+        noise = np.random.default_rng(0).normal(size=(2, setting.problem.n_rows, 1))
+        # As good as each other, and each with errors of its own: both are chosen.
+        broken, sound = (
+            replace(setting.fit(family), predictions=setting.problem.y[:, None] + own)
+            for family, own in zip(("lightgbm", LinearFailsRefits.family), noise, strict=True)
+        )
+        monkeypatch.setattr(SERVE, "load_models", damaged)
+        weighed = setting.weigh(broken, sound)
+    assert [member.candidate for member in weighed.ensemble.members] == [sound.candidate]
+    assert [(failure.candidate, failure.reason) for failure in weighed.failures] == [
+        (sound.candidate, "refit: MemoryError: too many rows"),
+        (broken.candidate, "its models cannot be loaded: OSError: damaged"),
+    ]
 
 
 def test_the_copies_that_are_left_share_what_refits_have(opened: Open) -> None:

@@ -253,7 +253,7 @@ def test_no_rows_give_no_predictions(iris, classifier):
 
 def test_rows_that_could_be_mixed_up_are_refused(iris, classifier):
     X, y = iris
-    with pytest.raises(InputError, match="index of y differs from that of X"):
+    with pytest.raises(InputError, match=r"index of y differs from that of X.* as by y\.loc\[X\.index\]"):
         classifier().fit(X, y.sort_index())
     with pytest.raises(InputError, match="index of sample_weight differs"):
         classifier().fit(X, y, sample_weight=pd.Series(1.0, index=X.index).sort_index())
@@ -263,6 +263,8 @@ def test_lengths_that_differ_are_refused(numbers, classifier):
     X, y = numbers
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         classifier().fit(X, y[:-1])
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        classifier().fit(X, np.zeros(2))
     with pytest.raises(ValueError, match="weight has 59 values for 60 rows"):
         classifier().fit(X, y, sample_weight=np.ones(59))
     with pytest.raises(ValueError, match="groups has 59 values for 60 rows"):

@@ -161,6 +161,11 @@ def test_missing_columns_are_named_in_one_error(training: pd.DataFrame) -> None:
         canonicalise(training.drop(columns=["city", "note"]), schema_of(training))
 
 
+def test_rows_without_columns_are_told_to_have_none(training: pd.DataFrame) -> None:
+    with pytest.raises(SchemaError, match=r"12 of 12 .* The new rows have no columns\. Add the missing"):
+        canonicalise(training[[]], schema_of(training))
+
+
 def test_a_needed_column_that_is_there_twice_is_refused(training: pd.DataFrame) -> None:
     twice = pd.concat([training, training[["city"]]], axis=1)
     with pytest.raises(SchemaError, match="more than once: 'city'"):

@@ -10,7 +10,7 @@ N = 60
 
 
 def infer(
-    values: object, kind: str | None = None, name: str = "a"
+    values: object, kind: str | None = None, name: str | int = "a"
 ) -> tuple[ColumnSchema, tuple[Finding, ...]]:
     frame = pd.DataFrame({name: values})
     cells, _ = read_all_cells(frame)
@@ -104,6 +104,37 @@ def test_na_is_namibia_among_countries_and_missing_elsewhere() -> None:
     words, _ = infer(["red", "green", "NA", "blue"] * 15)
     assert words.categories == ("blue", "green", "red")
     assert words.missing_share == 0.25
+
+
+@pytest.mark.parametrize(("n_na", "severity"), [(5, Severity.NOTICE), (6, Severity.WARNING)])
+def test_na_taken_for_missing_is_told_with_the_way_to_keep_it(n_na: int, severity: Severity) -> None:
+    regions = ["NA"] * n_na + [None] * 3 + texts(3)[n_na + 3 :]
+    column, (finding,) = infer(regions, name="region")
+    assert column.categories == ("v0", "v1", "v2")
+    assert (finding.check, finding.severity) == ("na_texts", severity)
+    assert f"'region' holds 'NA' in {n_na} of 60 rows" in finding.message
+    assert "schema={'region': 'categorical'}" in finding.way_out
+    for kept, found in (infer(regions, "categorical"), infer(pd.Categorical(regions))):
+        assert kept.categories == ("NA", "v0", "v1", "v2")
+        assert kept.missing_share == 3 / N
+        assert found == ()
+
+
+def test_the_users_word_keeps_only_what_may_be_a_level() -> None:
+    column, _ = infer(["nan", "NA", "a"] * 20, "categorical")
+    assert column.categories == ("NA", "a")
+    assert column.missing_share == pytest.approx(1 / 3)
+
+
+def test_the_way_out_names_the_column_as_it_is() -> None:
+    _, (finding,) = infer(["NA", "a", "b"] * 20, name=3)
+    assert "schema={3: 'categorical'}" in finding.way_out
+
+
+def test_texts_that_can_only_mean_missing_are_not_told() -> None:
+    for text in ("NaN", "<NA>", "null"):
+        assert infer([text, "a", "b"] * 20)[1] == ()
+    assert infer([*["NA"] * 20, *np.arange(40).astype(str)])[1][0].check == "parsed_text"
 
 
 @pytest.mark.parametrize(

@@ -334,6 +334,17 @@ def test_equal_rows_that_chance_explains_are_left_alone(rng: np.random.Generator
     assert not problem.findings
 
 
+def test_rows_without_weight_are_no_rows_of_their_class(frame: pd.DataFrame) -> None:
+    three = frame.assign(label=list("aabbbc") * 20)
+    found = checks(run(three, weight=(three["label"] != "c").to_numpy(float)))
+    assert "fewer than 8 rows with a weight above 0: 'c' (0)" in found["rare_class", "label"].message
+    with pytest.raises(InputError, match="one class in the rows with a weight above 0: each is 'b'"):
+        run(three, weight=(three["label"] == "b").to_numpy(float))
+    numbers = frame.assign(label=np.linspace(0, 1, 120).clip(0, 0.5))
+    with pytest.raises(InputError, match=r"'label' is constant .* each is 0\.5\. There is nothing to learn"):
+        run(numbers, weight=(numbers["label"] == 0.5).to_numpy(float))
+
+
 def test_rare_classes_are_named(frame: pd.DataFrame) -> None:
     problem = run(frame.assign(label=["x", *["yes", "no"] * 59, "no"]))
     assert "'x' (1)" in checks(problem)["rare_class", "label"].message

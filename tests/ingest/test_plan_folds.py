@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from sklearn.model_selection import GroupKFold, KFold, RepeatedKFold, ShuffleSplit, TimeSeriesSplit
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    LeaveOneOut,
+    RepeatedKFold,
+    ShuffleSplit,
+    TimeSeriesSplit,
+)
 
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.folds import TIME_ORDERED, FoldPlan
@@ -346,6 +353,20 @@ def test_own_pairs_and_masks() -> None:
 def test_splitters_that_make_no_plan(splitter: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         plan(np.arange(20) % 2, splitter=splitter)
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        (LeaveOneOut(), r"gives more than 200 folds.* such as KFold\(10\)"),
+        ([([0], [1])] * 201, "gives more than 200 folds"),
+        (201, "201 folds are more than the 200 there may be. Ask for fewer"),
+    ],
+)
+def test_so_many_folds_that_nothing_else_would_find_time_are_refused(splitter: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        plan(np.arange(300) % 2, splitter=splitter)
+    assert plan(np.arange(200) % 2, splitter=LeaveOneOut()).folds_per_repeat == 200
 
 
 @pytest.mark.parametrize("n_folds", [2, np.int64(5), 11])

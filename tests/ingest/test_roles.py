@@ -27,6 +27,12 @@ def test_an_unknown_name_is_told_first() -> None:
     assert found.check == "unknown_column"
 
 
+def test_none_is_no_name_of_a_column_named_nan() -> None:
+    frame = FRAME.set_axis(pd.Index(["a", "b", None]), axis=1)
+    (found,) = check_names(frame, Options(None))
+    assert str(found) == "Target 'None' is not a column of df. The columns are: 'a', 'b', nan."
+
+
 def test_features_are_named_in_the_schema_or_as_the_time() -> None:
     told = options(weight="w", time_column="a", schema={"b": "numeric"})
     assert named_features(told) == ("b", "a")

@@ -26,11 +26,23 @@ def test_a_family_of_your_own_is_imported():
         ("no_such_package:Learner", "cannot be imported: No module named 'no_such_package'"),
         ("tabular_automl.testing:Nothing", "cannot be imported"),
         ("tabular_automl.testing:FakeClock", "not a subclass of Learner"),
+        (":", "':' cannot be imported: ValueError: Empty module name. Name it as 'package.module:Class'"),
+        (".own:Own", r"'\.own:Own' cannot be imported: TypeError"),
+        ("tabular_automl.learners:Learner", "'tabular_automl.learners:Learner' cannot be made: TypeError"),
     ],
 )
 def test_what_is_wrong_is_said(family, message):
     with pytest.raises(InputError, match=message):
         learner_for(family)
+
+
+def test_a_module_that_fails_on_import_is_said_to(tmp_path, monkeypatch):
+    (tmp_path / "fails_on_import.py").write_text("1 / 0", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(
+        InputError, match="'fails_on_import:Own' cannot be imported: ZeroDivisionError: division"
+    ):
+        learner_for("fails_on_import:Own")
 
 
 PLANNING = """

@@ -1,5 +1,7 @@
 """Conditional search spaces."""
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,9 @@ from tabular_automl.core.candidate import freeze_params
 from tabular_automl.core.errors import InputError
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.core.task import TaskKind
-from tabular_automl.learners import Choice, Float, Integer, Space, When, learner_for
+from tabular_automl.learners import FAMILIES, Choice, Float, Integer, Space, When, learner_for
+from tabular_automl.learners.space import SHARE
+from tabular_automl.testing.learner_case import LearnerCase
 
 SPACE = Space(
     (
@@ -113,6 +117,10 @@ def test_the_scale_is_kept_and_one_value_is_a_choice():
             r"'kind' has options, not a range \(1, 2\). Give a list, such as \['tree', 'linear'",
         ),
         ({"kind": 3}, "'kind' cannot be 3; give one like 'tree', 'linear', None"),
+        ({"kind": ["tree", "forest"]}, "'kind' cannot be 'forest'; give one of 'tree', 'linear', None"),
+        ({"rate": 0}, "'rate' cannot be 0; give a number above 0"),
+        ({"rate": [0, 0.1]}, "'rate' cannot be 0; give a number above 0"),
+        ({"depth": [-3, 2]}, "'depth' cannot be -3; give a number above 0"),
     ],
     ids=str,
 )
@@ -161,9 +169,70 @@ def test_points_are_spaced_on_the_scale_ends_included():
         ("catboost", {"depth": 17}, "'depth' cannot be 17; give values from 1 to 16"),
         ("xgboost", {"max_depth": [4, 64]}, "'max_depth' cannot be 64"),
         ("random_forest", {"max_samples": 1.5}, "'max_samples' cannot be 1.5"),
+        ("lightgbm", {"learning_rate": -0.1}, "'learning_rate' cannot be -0.1; give values from 1e-06 up"),
+        ("lightgbm", {"min_data_in_leaf": [-3, 0]}, "'min_data_in_leaf' cannot be -3; give values from 0 to"),
+        ("lightgbm", {"lambda_l1": -1.0}, "'lambda_l1' cannot be -1.0; give values from 0 up"),
+        ("catboost", {"border_count": [128, 70_000]}, "'border_count' cannot be 70000"),
+        ("extra_trees", {"max_features": ["nonsense"]}, "'max_features' cannot be 'nonsense'; give one of"),
+        ("extra_trees", {"max_features": [7.0]}, "'max_features' cannot be 7.0; give values from 1e-06 to 1"),
+        ("extra_trees", {"max_leaf_nodes": -4}, "'max_leaf_nodes' cannot be -4"),
+        ("linear", {"knots": [-3]}, "'knots' cannot be -3; give values from 0 to 2,000"),
+        ("linear", {"knots": [100_000]}, "'knots' cannot be 100000"),
     ],
 )
 def test_what_a_learner_cannot_take_is_refused(family: str, changes: dict[str, Any], message: str) -> None:
     shape = ProblemShape(TaskKind.BINARY, 1_000, 3, 1, 1)
     with pytest.raises(InputError, match=message):
         learner_for(family).space(shape).changed(changes)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_of_shipped_families_every_number_has_limits_around_its_range(family: str) -> None:
+    for parameter in learner_for(family).space(ProblemShape(TaskKind.BINARY, 1_000, 3, 1, 1)).parameters:
+        points = [point for point in parameter.points(2) if type(point) in (int, float)]
+        if points:
+            assert parameter.limits is not None, parameter
+            least, most = parameter.limits
+            assert all(least <= point <= most for point in points)  # type: ignore[operator]
+
+
+def test_a_learner_takes_a_zero_that_a_logarithmic_range_cannot_begin_at() -> None:
+    space = learner_for("lightgbm").space(ProblemShape(TaskKind.BINARY, 1_000, 3, 1, 1))
+    assert space.changed({"lambda_l1": 0}).nearest({})
+    with pytest.raises(InputError, match="its scale is logarithmic: begin above 0"):
+        space.changed({"lambda_l1": (0, 1)})
+
+
+@pytest.mark.parametrize(
+    "family", ["lightgbm", "xgboost", "catboost", "extra_trees", "random_forest", "linear"]
+)
+@pytest.mark.parametrize("end", [0, 1])
+def test_a_learner_fits_at_the_limits_it_declares(family: str, end: int) -> None:
+    learner = learner_for(family)
+    case = LearnerCase.small(learner, TaskKind.BINARY)
+    case = replace(case, context=replace(case.context, max_rounds=1))
+    for parameter in learner.space(case.context.shape).parameters:
+        value = (parameter.limits or (math.inf, math.inf))[end]
+        # Beyond 100,000 it is what the machine bears; of a share of next to nothing no row is left.
+        if abs(value) <= 100_000 and value != SHARE[0]:
+            suited = learner.space(case.context.shape).suited({parameter.name: value})
+            params = freeze_params({**dict(case.params), **suited})
+            assert np.isfinite(replace(case, params=params).fit().model.predict(case.held_out.X)).all()
+
+
+def test_values_are_taken_as_changes_are_and_left_where_the_space_has_no_such_parameter() -> None:
+    suited = SPACE.suited({"depth": 40.0, "rate": 2, "kind": "linear", "other": np.float32(0.5)})  # type: ignore[dict-item]
+    assert suited == {"depth": 40, "rate": 2.0, "kind": "linear", "other": 0.5}
+    assert [type(value) for value in suited.values()] == [int, float, str, float]
+    with pytest.raises(InputError, match=r"'depth' cannot be 5\.5; give a whole number"):
+        SPACE.suited({"depth": 5.5})
+    with pytest.raises(InputError, match="'other' is set to nan; give a finite number"):
+        SPACE.suited({"other": math.nan})
+
+
+def test_a_text_that_is_not_drawn_may_be_allowed() -> None:
+    space = Space((Choice("grow", ("depth", "level"), others=("loss",)),))
+    assert space.suited({"grow": "loss"}) == {"grow": "loss"}
+    assert space.changed({"grow": ["loss", "depth"]}).parameters[0].points(9) == ("loss", "depth")
+    with pytest.raises(InputError, match="give one of 'depth', 'level', 'loss'"):
+        space.suited({"grow": "deep"})

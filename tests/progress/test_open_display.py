@@ -71,6 +71,29 @@ def test_without_a_stderr_nothing_is_written(monkeypatch: pytest.MonkeyPatch) ->
             sink(NEWS)
 
 
+class WritesAlone:
+    """What is put in place of stderr to catch it, such as a writer into a logger."""
+
+    def __init__(self) -> None:
+        self.written = ""
+
+    def write(self, text: str) -> None:
+        self.written += text
+
+    def flush(self) -> None:
+        pass
+
+
+def test_a_stderr_that_can_only_write_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = WritesAlone()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert not watched_live()
+    for progress in (None, True):
+        with open_display(progress, status) as sink:
+            sink(NEWS)
+    assert stream.written == "[   1.0 s] news\n"
+
+
 def test_a_watched_terminal_is_for_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "xterm")

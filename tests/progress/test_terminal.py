@@ -1,5 +1,6 @@
 """What a person sees in a terminal, by runs in a real pseudo-terminal."""
 
+import io
 import re
 import sys
 
@@ -9,6 +10,9 @@ if sys.platform == "win32":
     pytest.skip("needs a pseudo-terminal, which Windows has no standard module for", allow_module_level=True)
 
 from in_terminal import HIDE_CURSOR, SHOW_CURSOR, InTerminal, screen  # type: ignore[import-not-found]
+
+from tabular_automl.core.progress import Event, Status
+from tabular_automl.progress.terminal import Terminal
 
 # A constant column gives a warning; the name of the decisive one would be red, were it taken for markup.
 FIT = """
@@ -104,6 +108,37 @@ with open_display(True, lambda: Status("fit", time.monotonic())) as sink:
     assert left[:2] == ["to stdout", "to stderr"]
     assert left[2].startswith("Ended early, after")
     assert len(left) == 3
+
+
+def closed() -> io.StringIO:
+    stream = io.StringIO()
+    stream.close()
+    return stream
+
+
+@pytest.mark.parametrize("rows", [3, 4, 5])
+def test_few_rows_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setenv("LINES", str(rows))
+    stream = io.StringIO()
+    terminal = Terminal(stream)
+    for number in range(3):
+        terminal.event(Event("fit", f"event {number}", 1.0))
+    terminal.status(Status("fit", 1.0))
+    shown = stream.getvalue()
+    terminal.close()
+    assert shown.count("\n") < rows
+    # What is written last is above all the closing line: there is no more to erase than there is room.
+    assert stream.getvalue()[len(shown) :].count("\n") <= 2
+
+
+@pytest.mark.parametrize("stdout", [None, closed()], ids=["none", "closed"])
+def test_a_run_is_shown_without_a_stdout(monkeypatch: pytest.MonkeyPatch, stdout: io.StringIO | None) -> None:
+    monkeypatch.setattr(sys, "stdout", stdout)
+    stream = io.StringIO()
+    terminal = Terminal(stream)
+    terminal.status(Status("fit", 1.0))
+    terminal.close()
+    assert "tabular_automl" in stream.getvalue()
 
 
 def test_a_terminal_that_is_gone_does_not_end_the_run() -> None:

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from tabular_automl.core.errors import InputError, SchemaError
@@ -32,6 +34,12 @@ def test_all_that_a_column_loses_counts_together() -> None:
     check_deviating_share(report, 0.21)
 
 
+def test_a_zone_that_came_or_went_may_be_hours_off() -> None:
+    report = SchemaReport(100, (Deviation("a", "changed_zone", 30, ("taken as UTC → with a time zone",)),))
+    with pytest.raises(SchemaError, match=r"'a': 30.0% of 100 rows .*changed_zone, such as 'taken as UTC"):
+        check_deviating_share(report, 0.1)
+
+
 def test_a_changed_type_loses_nothing() -> None:
     check_deviating_share(SchemaReport(100, REPORT.deviations[:1]), 0.0)
 
@@ -41,7 +49,7 @@ def test_no_rows_deviate_from_nothing(allowed: float | None) -> None:
     check_deviating_share(SchemaReport(0), allowed)
 
 
-@pytest.mark.parametrize("allowed", [-0.1, 1.5, 50, float("nan")])
-def test_no_share_is_refused(allowed: float) -> None:
+@pytest.mark.parametrize("allowed", [-0.1, 1.5, 50, float("nan"), "a", "0.5", [0.1]])
+def test_no_share_is_refused(allowed: Any) -> None:
     with pytest.raises(InputError, match="must lie between 0 and 1"):
         check_deviating_share(SchemaReport(0), allowed)

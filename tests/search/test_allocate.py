@@ -87,6 +87,14 @@ def test_at_least_two_folds_and_no_more_than_the_plan_has(
     assert all(min(2, n_folds) <= offer.request.n_folds <= n_folds for offer in offers)
 
 
+def test_of_tiny_folds_every_rung_has_as_many_as_say_anything() -> None:
+    offers = ladder_of(priced("a"), replace(allocation(200), fewest_folds=4))
+    assert {offer.request.n_folds for offer in offers} == {200, 5, 4}
+    assert {
+        offer.request.n_folds for offer in ladder_of(priced("a"), replace(allocation(3), fewest_folds=3))
+    } == {3}
+
+
 @given(price=prices, n_folds=plans)
 def test_what_a_caller_chose_is_never_hastened(price: float, n_folds: int) -> None:
     own = priced("a", price, origin=Origin.USER)

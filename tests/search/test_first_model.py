@@ -14,6 +14,7 @@ from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event
 from tabular_automl.crossfit import Runtime
 from tabular_automl.crossfit.in_process_workers import InProcessWorkers
+from tabular_automl.crossfit.workers import Finished
 from tabular_automl.ingest import ingest
 from tabular_automl.search import first_wave, static_portfolio
 from tabular_automl.testing import FakeClock
@@ -29,13 +30,32 @@ def problem(regression_frame: pd.DataFrame) -> Problem:
     return ingest(regression_frame, TIMED)
 
 
+class Starting(InProcessWorkers):
+    """A worker that is ready only when somebody has waited a while for it."""
+
+    def __init__(self, clock: FakeClock, seconds: float) -> None:
+        super().__init__()
+        self._clock = clock
+        self._ready = clock() + seconds
+
+    @property
+    def free(self) -> int:
+        return super().free if self._clock() >= self._ready else 0
+
+    def wait(self, timeout: float) -> list[Finished]:
+        if self._clock() < self._ready:
+            self._clock.advance(timeout)
+        return super().wait(timeout)
+
+
 @contextmanager
-def at_its_end(problem: Problem, options: Options) -> Iterator[Runtime]:
-    """A run whose time was over when the table was read."""
+def at_its_end(problem: Problem, options: Options, start_seconds: float = 0.0) -> Iterator[Runtime]:
+    """A run whose time was over when the table was read, or its worker ready only some time after that."""
     clock = FakeClock()
     budget = Budget.start(options, clock)
     clock.advance(LIMIT)
-    with InProcessWorkers() as workers, Runtime.open(problem, options, budget, workers) as runtime:
+    workers = Starting(clock, start_seconds)
+    with workers, Runtime.open(problem, options, budget, workers) as runtime:
         yield runtime
 
 
@@ -56,6 +76,18 @@ def test_who_has_no_time_left_gets_one_model_on_two_folds_and_is_told(problem: P
     [told] = overtime()
     assert told.is_warning
     assert "Raise time_limit" in told.message
+
+
+def test_overtime_begins_when_a_worker_is_there(problem: Problem) -> None:
+    with at_its_end(problem, TIMED, start_seconds=20.0) as runtime:
+        assert fitted(problem, runtime)[1:] == ["linear/default: 2"]
+        assert runtime.budget.elapsed >= 20.0
+
+
+def test_nobody_waits_for_ever_for_a_worker(problem: Problem) -> None:
+    with at_its_end(problem, TIMED, start_seconds=1e6) as runtime:
+        assert fitted(problem, runtime)[1:] == []
+        assert runtime.budget.elapsed < 100.0
 
 
 def test_nobody_gets_overtime_who_has_a_model_or_asked_to_stop(problem: Problem) -> None:

@@ -401,26 +401,34 @@ def test_paces_are_kept_for_later_stages(world: World) -> None:
     assert [pace.candidate for pace in runtime.observations.paces] == list(WAVE)
 
 
-def test_whoever_is_skipped_is_told_with_seconds_and_way_out(world: World) -> None:
+def test_of_tiny_folds_the_wave_runs_on_as_many_as_say_anything(world: World) -> None:
+    world.problem = problem_of(n_folds=40)
+    first_wave(world.problem, STARTS, world.runtime(limit_for(2 * 7.0)))
+    assert {request.n_folds for request in world.requests} == {4}
+
+
+def test_whoever_is_put_off_is_told_with_seconds_and_may_come_later(world: World) -> None:
     hopeless = [priced("hopeless", 4_000.0, SECOND), priced("worse", 8_000.0, THIRD)]
     runtime = world.runtime(60.0)
     *_, second, third = first_wave(world.problem, (PRIOR, WAVE[0], *hopeless), runtime)
-    assert len(runtime.messages) == runtime.warnings == 2
+    assert (len(runtime.messages), runtime.warnings) == (2, 0)
     for candidate, message, failure in zip(hopeless, runtime.messages, (second, third), strict=True):
         pattern = (
             r"([\d.]+) s are for all candidates of the first wave, at least ([\d.]+) s expected for this "
-            r"one, and those before it come first\. Raise time_limit to include it\."
+            r"one, and those before it come first\."
         )
         assert isinstance(failure, Failure)
-        found = re.fullmatch(pattern, failure.reason)
+        reason, way_out = failure.reason.split(" Raise ")
+        assert way_out == "time_limit to include it."
+        found = re.fullmatch(pattern, reason)
         assert found is not None, failure
         left, expected = found.groups()
         assert 0 < float(left) < WAVE_SHARE * 60 < float(expected)
-        assert message == f"fit: {candidate.name} skipped: {failure.reason}"
+        assert message == f"fit: {candidate.name} is put off, it may come later: {reason}"
         assert failure == Failure(candidate, None, failure.reason, 0.0, skipped=True)
 
 
-def test_nobody_is_skipped_in_silence(world: World) -> None:
+def test_nobody_is_put_off_in_silence(world: World) -> None:
     for limit in (0.5, 2.0, 5.0, 20.0, 100.0):
         world.forget()
         runtime = world.runtime(limit)
@@ -438,9 +446,7 @@ def test_whose_turn_never_came_is_skipped_too(world: World) -> None:
     assert world.labels == ["a"]
     assert second == Failure(WAVE[1], None, "the run ended before its turn.", 0.0, skipped=True)
     assert third.candidate == WAVE[2]
-    assert runtime.messages == [
-        f"fit: {candidate.name} skipped: the run ended before its turn." for candidate in WAVE[1:]
-    ]
+    assert runtime.messages == [], "it is said once nobody can come any more"
 
 
 def test_candidates_that_become_the_same_when_hastened_are_fitted_once(world: World) -> None:

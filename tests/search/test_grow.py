@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import cast
 
 import pytest
 from made_up import (  # type: ignore[import-not-found]
@@ -10,6 +11,7 @@ from made_up import (  # type: ignore[import-not-found]
     SECOND,
     THIRD,
     TUNABLE,
+    Listener,
     World,
     made_up,
     priced,
@@ -19,7 +21,7 @@ from made_up import (  # type: ignore[import-not-found]
 from tabular_automl.core.candidate import Candidate, Origin
 from tabular_automl.core.crossfit import CrossFit, Failure
 from tabular_automl.core.search import Search
-from tabular_automl.crossfit import Request
+from tabular_automl.crossfit import Request, Runtime
 from tabular_automl.ensemble import choose, kept_for_refits
 from tabular_automl.ensemble.greedy import most_candidates
 from tabular_automl.search import grow
@@ -45,6 +47,8 @@ REST = tuple(
     for label, family in zip("abc", (FIRST, SECOND, THIRD), strict=True)
 )
 STARTS = (PRIOR, *WAVE, *REST)
+DEAR = priced("dear", 1e5, origin=Origin.PORTFOLIO)
+MANY = tuple(priced(f"d{number}", 0.1, origin=Origin.PORTFOLIO) for number in range(40))
 N_RESULTS = len(WAVE)
 
 
@@ -61,6 +65,10 @@ def first_of(world: World, wave: Sequence[Candidate] = WAVE, n_folds: int = 8) -
 
 def fits(results: Sequence[CrossFit | Failure]) -> list[CrossFit]:
     return [result for result in results if isinstance(result, CrossFit)]
+
+
+def messages_of(runtime: Runtime) -> list[str]:
+    return cast("Listener", runtime).messages
 
 
 def expected_seconds(world: World, request: Request) -> float:
@@ -202,6 +210,25 @@ def test_who_is_left_takes_no_place(world: World) -> None:
     assert completed == most_candidates(world.problem.n_rows) - N_RESULTS
 
 
+@pytest.mark.parametrize(
+    ("limit", "count", "starts", "why"),
+    [
+        (1000.0, None, (*STARTS, *MANY), "2600 rows cannot tell more candidates apart"),
+        (1000.0, None, STARTS[:5], "there is nothing left to try"),
+        (None, None, STARTS[:5], "there is nothing left to try"),
+        (2.0, None, (*STARTS[:4], DEAR), "no further candidate can finish in time"),
+        (None, 5, STARTS, ""),
+    ],
+)
+def test_it_says_why_it_ended_before_its_time(
+    world: World, limit: float | None, count: int | None, starts: Sequence[Candidate], why: str
+) -> None:
+    runtime = world.runtime(limit, count)
+    grow(world.problem, starts, first_of(world), runtime)
+    said = [message for message in messages_of(runtime) if "Search over" in message]
+    assert [why in message for message in said] == [True] * bool(why), said
+
+
 def test_a_family_is_tuned_after_its_portfolio(world: World) -> None:
     wave, more = priced("t", 0.1, TUNABLE), priced("t1", 0.1, TUNABLE, origin=Origin.PORTFOLIO)
     starts = (PRIOR, wave, more)
@@ -221,6 +248,7 @@ def test_tuning_ends_when_it_is_in_vain(world: World) -> None:
     grown = grow(world.problem, (PRIOR, wave), (first[0], chosen), runtime)
     assert 0 < len(grown) <= MOST_IN_VAIN
     assert runtime.budget.remaining > 0
+    assert messages_of(runtime)[-1] == f"fit: Search over: the last {MOST_IN_VAIN} brought nothing."
 
 
 @pytest.mark.parametrize("limit", [None, 1e4])
@@ -285,6 +313,17 @@ def test_whoever_was_skipped_may_come_now_and_is_no_failure(world: World, limit:
     world.forget()
     grow(world.problem, STARTS, first, world.runtime(limit, count=3))
     assert world.started == ["b", "c"], "one of three is fitted"
+
+
+def test_it_warns_of_those_only_who_were_never_fitted(world: World) -> None:
+    hopeless = priced("hopeless", 4_000.0, THIRD)
+    skipped = [Failure(c, None, "dear.", 0.0, skipped=True) for c in (WAVE[1], hopeless)]
+    runtime = world.runtime(1000.0)
+    grow(world.problem, (*STARTS, hopeless), [*first_of(world, WAVE[:1]), *skipped], runtime)
+    assert "b" in world.started
+    told = [message for message in runtime.messages if "skipped" in message]
+    assert told == [f"fit: {hopeless.name} skipped: dear."]
+    assert runtime.warnings == 1
 
 
 def test_a_family_with_a_result_may_fail_and_is_tried_on(world: World) -> None:
@@ -417,8 +456,15 @@ def test_new_results_rest_on_as_many_folds_as_most(
 ) -> None:
     seen = [made_up(world.problem, PRIOR), Failure(WAVE[0], 0, "made up", 0.0)]
     seen += [made_up(world.problem, priced(str(i)), length) for i, length in enumerate(lengths)]
-    assert common_folds(seen, 8) == expected
+    assert common_folds(seen, world.problem.folds) == expected
 
 
 def test_a_plan_of_one_fold_gives_one_fold(world: World) -> None:
-    assert common_folds([made_up(world.problem, WAVE[0], 1)], 1) == 1
+    assert common_folds([made_up(world.problem, WAVE[0], 1)], problem_of(n_folds=1).folds) == 1
+
+
+def test_of_tiny_folds_candidates_start_on_as_many_as_say_anything(world: World) -> None:
+    world.problem = problem_of(n_folds=40)
+    assert common_folds([made_up(world.problem, WAVE[0], 2)], world.problem.folds) == 4
+    grow(world.problem, STARTS, first_of(world), world.runtime(1000.0))
+    assert {request.n_folds for request in world.requests} == {4, 8}, "8 is what those before them have"

@@ -200,6 +200,44 @@ def test_own_candidates_that_cannot_be_fitted_are_refused() -> None:
         static_portfolio(problem(0), Options("y", candidates=[("lightgbm", {})]))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_leaves": 1}, "'num_leaves' cannot be 1; give values from 2 to 131,072"),
+        ({"num_leaves": 5.5}, "'num_leaves' cannot be 5.5; give a whole number"),
+        ({"num_leaves": True}, "'num_leaves' cannot be True; give a number"),
+        ({"learning_rate": float("nan")}, "'learning_rate' is set to nan; give a finite number"),
+        ({"learning_rate": 0.0}, "'learning_rate' cannot be 0.0"),
+        ({"learning_rate": "0.1"}, "'learning_rate' cannot be '0.1'; give a number"),
+        ({"extra_trees": "no"}, "'extra_trees' cannot be 'no'; give one of False, True"),
+    ],
+    ids=str,
+)
+def test_values_of_own_candidates_that_cannot_be_fitted_are_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    options = Options("y", candidates=[("lightgbm", {}), ("lightgbm", changes)])
+    with pytest.raises(InputError, match=rf"Candidate 2 \(lightgbm\): .*{message}"):
+        static_portfolio(problem(), options)
+
+
+def test_whole_numbers_of_own_candidates_become_whole_as_in_spaces() -> None:
+    options = Options("y", candidates=[("lightgbm", {"num_leaves": 500.0, "learning_rate": 1})])
+    own = dict(static_portfolio(problem(), options)[1].params)
+    assert (own["num_leaves"], own["learning_rate"]) == (500, 1.0), "outside the ranges, too"
+    assert [type(own[name]) for name in ("num_leaves", "learning_rate")] == [int, float]
+
+
+def test_spaces_of_families_that_are_not_fitted_are_checked_too() -> None:
+    for changes, message in (
+        ({"bogus": 1}, "no hyperparameter 'bogus'"),
+        ({"depth": 99}, "'depth' cannot be 99"),
+    ):
+        options = Options("y", families=["lightgbm"], search=Search(spaces={"catboost": changes}))
+        with pytest.raises(InputError, match=rf"search\.spaces of catboost: .*{message}"):
+            static_portfolio(problem(), options)
+
+
 def test_hyperparameters_may_be_scalars_of_numpy() -> None:
     given = [("lightgbm", {"num_leaves": 7}), ("lightgbm", {"num_leaves": np.int64(7)})]
     starts = static_portfolio(problem(), Options("y", candidates=given))  # type: ignore[arg-type]

@@ -59,6 +59,17 @@ def test_prefixes_are_one_three_all(n_folds: int, expected: tuple[int, ...]) -> 
     assert rungs(n_folds) == expected
 
 
+def test_of_tiny_folds_the_first_prefix_has_as_many_as_say_anything() -> None:
+    assert rungs(200, fewest=20) == (20, 60, 200)
+    assert rungs(20, fewest=2) == (2, 6, 20)
+    assert [rungs(n_folds, fewest=20) for n_folds in (20, 21, 22)] == [(20,), (21,), (20, 22)]
+
+
+def test_of_many_folds_a_pruner_looks_where_candidates_are_looked_at() -> None:
+    values = dict.fromkeys(range(60), 1.0)
+    assert list(steps(Search(pruner="halving"), values, fewest=20)) == [20, 60]
+
+
 @each_pruner
 def test_the_bad_are_left_and_the_best_never(pruner: Pruner) -> None:
     study = study_with(pruner, [1.0, 1.1, 1.2, 1.05, 1.3, 1.0])

@@ -44,6 +44,24 @@ def test_the_last_of_several_threads_sets_them_back():
     assert levels() == before
 
 
+def test_threads_that_overlap_leave_the_filters_of_warnings_as_they_were():
+    filters = list(warnings.filters)
+    entered, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with unwarned_optuna():
+            entered.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=other)
+    with unwarned_optuna():
+        thread.start()
+        entered.wait(0.2)  # in vain: the other one comes in when this one has left
+    leave.set()
+    thread.join(30)
+    assert warnings.filters == filters
+
+
 def test_optuna_speaks_to_its_other_users_as_ever():
     """Also where it is loaded in silence: it sets its level when it is loaded."""
     code = (

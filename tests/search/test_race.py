@@ -79,6 +79,7 @@ def test_a_worse_copy_of_what_is_there_is_left(course: Course, arm: Arm) -> None
     [left] = course.race.finished
     assert isinstance(left, CrossFit)
     assert left.pruned.startswith("after 1 of 8 folds")
+    assert not left.unjudged
 
 
 def test_worse_alone_on_every_fold_but_of_use_goes_on(course: Course) -> None:
@@ -122,6 +123,7 @@ def test_who_turns_out_too_dear_goes_no_further(course: Course) -> None:
     assert isinstance(left, CrossFit)
     assert left.candidate == candidate
     assert left.pruned
+    assert left.unjudged
 
 
 @pytest.mark.parametrize(("n_folds", "is_kept"), [(3, False), (4, True)])
@@ -133,7 +135,7 @@ def test_who_ends_early_counts_with_half_of_its_folds(course: Course, n_folds: i
     course.come_to(candidate, n_folds)
     [fit] = course.race.finished
     assert isinstance(fit, CrossFit)
-    assert (not fit.pruned) == is_kept
+    assert (not fit.pruned) == (not fit.unjudged) == is_kept
 
 
 def test_what_fell_behind_its_bar_ends_there(course: Course) -> None:

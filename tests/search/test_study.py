@@ -117,6 +117,14 @@ def test_the_same_calls_give_the_same_candidates_in_another_process_too() -> Non
     assert json.loads(done.stdout) == here
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**30])
+def test_any_whole_number_is_a_seed(seed: int) -> None:
+    for sampler in SAMPLERS:
+        study = study_of("linear", seed, sampler=sampler)
+        study.know(own("default", "linear"), EVEN)
+        study.finish(asked(study), EVEN)
+
+
 def test_an_ask_depends_on_its_number_and_not_on_who_asked_before() -> None:
     """No sampler lives on from ask to ask."""
     together, apart = study_of(sampler="random"), study_of(sampler="random")

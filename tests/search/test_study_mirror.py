@@ -139,6 +139,14 @@ def test_the_copy_is_what_the_study_was_told(tmp_path: Path) -> None:
     assert first.duration.total_seconds() == pytest.approx(2.5)
 
 
+@pytest.mark.parametrize("name", ["a?timeout=x", "a#b%41{c}", "größe 日本"])
+def test_every_name_of_a_folder_will_do(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with StudyMirror(tmp_path / name, pytest.fail) as mirror:
+        run(mirror)
+    assert n_written(tmp_path / name) == 4
+
+
 def test_every_run_begins_anew(tmp_path: Path) -> None:
     for _ in range(2):
         with StudyMirror(tmp_path, pytest.fail) as mirror:
