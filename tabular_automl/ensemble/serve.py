@@ -146,6 +146,6 @@ def _unloadable(candidate: Candidate, error: BaseException, runtime: Runtime) ->
     """Tell whose models could not be loaded, and why."""
     reason = f"its models cannot be loaded: {reason_of(error)}"
     failure = Failure(candidate, None, reason, 0.0)
-    runtime.store.put_failure(failure)
+    runtime.failed(failure, stage="weigh")
     runtime.emit("weigh", f"{candidate.name} is left out: {reason}", is_warning=True)
     return failure
