@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.errors import FoldPlanMismatchError
+from tabular_automl.core.failure_text import reason_of
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.bag import Bag, FoldSetup
-from tabular_automl.crossfit.failure_text import reason_of
 from tabular_automl.crossfit.fold_job import FitJob, FitReport, JobFailure, PredictJob, PredictReport
 from tabular_automl.crossfit.fold_key import FitSettings, fold_key
 from tabular_automl.crossfit.load_models import expect_to_load

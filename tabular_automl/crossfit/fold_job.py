@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tabular_automl.core.candidate import Candidate
+from tabular_automl.core.failure_text import reason_of, traceback_of
 from tabular_automl.core.fitting import FitContext, FittedModel, FloatArray, Rows
 from tabular_automl.crossfit.clear_away import clear_away
-from tabular_automl.crossfit.failure_text import reason_of, traceback_of
 from tabular_automl.crossfit.given_up_key import given_up_key
 from tabular_automl.crossfit.model_files import model_digest
 from tabular_automl.crossfit.stored_array import write_sealed

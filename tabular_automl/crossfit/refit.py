@@ -9,10 +9,10 @@ import numpy as np
 
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
+from tabular_automl.core.failure_text import reason_of
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.seeds import derive_seed
 from tabular_automl.crossfit.cross_fit import POLL_SECONDS
-from tabular_automl.crossfit.failure_text import reason_of
 from tabular_automl.crossfit.fold_job import ALL_ROWS, FitJob, FitReport, JobFailure
 from tabular_automl.crossfit.fold_key import FitSettings, fold_key
 from tabular_automl.crossfit.runtime import EncodedMatrix, Runtime

@@ -14,12 +14,12 @@ from tabular_automl.core.budget import Budget
 from tabular_automl.core.candidate import Candidate, Recipe
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.errors import StoreError
+from tabular_automl.core.failure_text import reason_of
 from tabular_automl.core.fitting import Encoder, FeatureSpec, FitContext
 from tabular_automl.core.options import Options
 from tabular_automl.core.problem import Problem
 from tabular_automl.core.progress import Event, EventSink
 from tabular_automl.core.utilisation import Utilisation
-from tabular_automl.crossfit.failure_text import reason_of
 from tabular_automl.crossfit.fold_job import ALL_ROWS, DataFiles, FitJob, FitReport
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.in_process_workers import InProcessWorkers

@@ -18,13 +18,13 @@ from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.digest import digest_array
 from tabular_automl.core.errors import StoreError
+from tabular_automl.core.failure_text import traceback_of
 from tabular_automl.core.fitting import FloatArray
 from tabular_automl.core.given_path import given_path
 from tabular_automl.core.progress import Event
 from tabular_automl.core.versions import installed_version
 from tabular_automl.crossfit.candidate_text import candidate_from, candidate_text
 from tabular_automl.crossfit.clear_away import clear_away
-from tabular_automl.crossfit.failure_text import traceback_of
 from tabular_automl.crossfit.fold_job import ALL_ROWS, CURVE_FILE
 from tabular_automl.crossfit.fold_key import ProblemIdentity
 from tabular_automl.crossfit.folder_lock import lock_folder

@@ -7,9 +7,9 @@ from pathlib import Path
 from tabular_automl.core.candidate import Candidate
 from tabular_automl.core.crossfit import CrossFit, Failure, FoldFit
 from tabular_automl.core.ensemble import FittedEnsemble, FittedMember, Member, ServedModel
+from tabular_automl.core.failure_text import reason_of
 from tabular_automl.core.folds import TIME_ORDERED
 from tabular_automl.core.problem import Problem
-from tabular_automl.crossfit.failure_text import reason_of
 from tabular_automl.crossfit.load_models import load_models
 from tabular_automl.crossfit.refit import Refit, n_copies, refit
 from tabular_automl.crossfit.runtime import Runtime

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from tabular_automl.core.did_you_mean import did_you_mean
 from tabular_automl.core.errors import InputError
+from tabular_automl.core.failure_text import reason_of
 from tabular_automl.learners.base import Learner
 
 _SHIPPED = MappingProxyType(
@@ -56,7 +57,7 @@ def learner_for(family: str) -> Learner:
         ) from error
     except Exception as error:  # third-party code, or a name that is none, as in ":Class"
         raise InputError(
-            f"Learner family {family!r} cannot be imported: {type(error).__name__}: {error}. Name it as "
+            f"Learner family {family!r} cannot be imported: {reason_of(error)}. Name it as "
             "'package.module:Class', and see whether that module can be imported by itself."
         ) from error
     if not (isinstance(found, type) and issubclass(found, Learner)):
@@ -72,7 +73,7 @@ def learner_for(family: str) -> Learner:
         return found()
     except Exception as error:  # third-party code
         raise InputError(
-            f"Learner family {family!r} cannot be made: {type(error).__name__}: {error}. A learner is made "
+            f"Learner family {family!r} cannot be made: {reason_of(error)}. A learner is made "
             "without arguments, and has all methods that Learner demands."
         ) from error
 

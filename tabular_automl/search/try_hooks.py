@@ -7,6 +7,7 @@ from typing import Any
 
 from tabular_automl.core.candidate import Params, Recipe, freeze_params
 from tabular_automl.core.errors import InputError, UnsupportedProblemError
+from tabular_automl.core.failure_text import reason_of
 from tabular_automl.core.problem import ProblemShape
 from tabular_automl.learners import Limits, Space, learner_for
 
@@ -36,7 +37,7 @@ def try_hooks(family: str, shape: ProblemShape, params: Params | None = None) ->
         except UnsupportedProblemError:
             raise
         except Exception as error:  # noqa: BLE001 - a third-party learner may fail in any way
-            wrong = f"failed with {type(error).__name__}: {error}"
+            wrong = f"failed with {reason_of(error)}"
         else:
             if is_sound(answer):
                 return answer

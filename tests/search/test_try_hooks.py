@@ -57,6 +57,19 @@ def test_a_hook_that_raises_is_named_with_its_learner(
         try_hooks(family, SHAPE)
 
 
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_an_error_without_a_text_is_told_by_its_type(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil("cost", monkeypatch, SpeechlessError())
+    with pytest.raises(
+        InputError, match=r"its cost\(\) failed with SpeechlessError: \(its text cannot be had\)"
+    ):
+        try_hooks(family, SHAPE)
+
+
 @pytest.mark.parametrize(
     ("hook", "answer", "message"),
     [
